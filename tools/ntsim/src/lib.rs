@@ -1,0 +1,1 @@
+//! An embedded NT kernel in user mode.

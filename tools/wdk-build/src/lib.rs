@@ -1,0 +1,1 @@
+//! Stands in for `wdk-build` on hosts other than Windows.

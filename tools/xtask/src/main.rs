@@ -1,0 +1,3 @@
+//! `cargo xtask`: builds, runs, tests and checks procmon.
+
+fn main() {}
