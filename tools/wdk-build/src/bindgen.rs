@@ -1,0 +1,64 @@
+//! How bindgen reads the kernel's headers.
+
+use std::borrow::Borrow;
+
+use bindgen::{Builder, EnumVariation, Formatter, RustEdition, RustTarget};
+
+use crate::Config;
+use crate::error::{ConfigError, IoError};
+
+/// Adds the WDK's settings to bindgen's builder.
+pub trait BuilderExt {
+    /// A builder with the settings that wdk-sys expects of its bindings.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the headers cannot be found.
+    fn wdk_default(config: impl Borrow<Config>) -> Result<Builder, ConfigError>;
+}
+
+impl BuilderExt for Builder {
+    fn wdk_default(config: impl Borrow<Config>) -> Result<Self, ConfigError> {
+        let config = config.borrow();
+        let rust_target = RustTarget::stable(91, 0).map_err(|error| {
+            IoError::with_path(
+                "rust-version 1.91",
+                std::io::Error::other(error.to_string()),
+            )
+        })?;
+
+        let mut builder = Self::default()
+            .use_core()
+            .derive_default(true)
+            .generate_cstr(true)
+            .detect_include_paths(false)
+            .must_use_type("NTSTATUS")
+            .must_use_type("HRESULT")
+            .default_enum_style(EnumVariation::ModuleConsts)
+            .parse_callbacks(Box::new(bindgen::CargoCallbacks::new()))
+            .formatter(Formatter::Prettyplease)
+            .rust_target(rust_target)
+            .rust_edition(RustEdition::Edition2024)
+            // Deprecated by Microsoft, and left out by the original.
+            .blocklist_item("ExAllocatePool(WithTag|WithQuotaTag|WithTagPriority)?")
+            // Unions that bindgen gives an alignment of their bit fields' type.
+            .blocklist_item(".*MCG_CAP(?:__bindgen.*)?")
+            .clang_args([
+                "--target=x86_64-w64-windows-gnu",
+                // Gives memcpy and its like size_t, not a 64-bit long.
+                "-fno-builtin",
+                "-fms-extensions",
+                "-Wno-everything",
+            ]);
+        for folder in config.include_paths()? {
+            builder = builder.clang_arg(format!("-isystem{}", folder.display()));
+        }
+        for (name, value) in config.preprocessor_definitions() {
+            builder = builder.clang_arg(match value {
+                Some(value) => format!("-D{name}={value}"),
+                None => format!("-D{name}"),
+            });
+        }
+        Ok(builder)
+    }
+}
