@@ -1,1 +1,23 @@
 //! An embedded NT kernel in user mode.
+//!
+//! [`Kernel`] is one simulated machine. It maps an unmodified x64 WDM driver
+//! image, binds the image's imports to routines of its own, and calls the
+//! driver as Windows would: [`Kernel::load_driver`] runs `DriverEntry`,
+//! [`Kernel::create_process`] and [`Kernel::exit_process`] deliver process
+//! events to the registered notify routines, and [`Kernel::unload_driver`]
+//! runs `DriverUnload` and says what the driver left behind.
+//!
+//! The module tree mirrors the kernel's own components. Each component lists
+//! the routines that it exports in a `ROUTINES` table, from which the loader
+//! binds imports and `MmGetSystemRoutineAddress` answers.
+
+pub mod dbg;
+pub mod kernel;
+pub mod nt;
+pub mod report;
+
+pub use dbg::code_page::CodePage;
+pub use kernel::{
+    Creation, DriverId, Kernel, KernelBuilder, LoadError, ProcessCreation, ProcessExit, UnloadError,
+};
+pub use report::{Leftover, Leftovers, Report, Rule, Stopped};
