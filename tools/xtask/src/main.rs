@@ -1,3 +1,43 @@
 //! `cargo xtask`: builds, runs, tests and checks procmon.
+//!
+//! One file per verb; [`toolchain`] finds, or installs, what they need.
 
-fn main() {}
+mod arch;
+mod build;
+mod command;
+mod cross;
+mod repository;
+mod run;
+mod toolchain;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Builds, runs, tests and checks procmon.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Build(build::Build),
+    Run(run::Run),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().verb {
+        Verb::Build(verb) => verb.execute(),
+        Verb::Run(verb) => verb.execute(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

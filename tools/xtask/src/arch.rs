@@ -1,0 +1,26 @@
+//! The processors that the driver is built for.
+
+use clap::ValueEnum;
+
+/// A processor, by the name that Windows driver packages use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Arch {
+    /// AMD64 and Intel 64.
+    X64,
+}
+
+impl Arch {
+    /// The Rust target that the driver is compiled for.
+    pub const fn target(self) -> &'static str {
+        match self {
+            Self::X64 => "x86_64-pc-windows-msvc",
+        }
+    }
+
+    /// The name of the folder that holds this processor's image.
+    pub const fn folder(self) -> &'static str {
+        match self {
+            Self::X64 => "x64",
+        }
+    }
+}

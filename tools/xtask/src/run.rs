@@ -1,0 +1,162 @@
+//! `cargo xtask run`: builds the driver and runs it in the embedded kernel.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::arch::Arch;
+use crate::build::{self, Profile};
+use crate::cross::Cross;
+use crate::{command, repository};
+
+/// Build procmon.sys, load it into the embedded kernel and watch processes.
+///
+/// Takes --driver FILE to run another driver image in place of procmon.sys,
+/// --dev for procmon's debug build, and every option of `ntsim run`.
+#[derive(Args)]
+#[command(disable_help_flag = true)]
+pub struct Run {
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "OPTIONS"
+    )]
+    arguments: Vec<OsString>,
+}
+
+/// What the arguments ask for.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Request {
+    help: bool,
+    dev: bool,
+    /// The image to run in place of procmon.sys.
+    driver: Option<PathBuf>,
+    /// For ntsim.
+    forwarded: Vec<OsString>,
+}
+
+impl Run {
+    /// Carries the verb out.
+    pub fn execute(self) -> Result<()> {
+        let request = Request::parse(self.arguments)?;
+        let ntsim = build_ntsim()?;
+        let mut command = Command::new(ntsim);
+        command.arg("run");
+        if request.help {
+            println!(
+                "Build procmon.sys, load it into the embedded kernel and watch processes.\n\n\
+                 Usage: cargo xtask run [--dev | --driver FILE] [OPTIONS]\n\n\
+                 \x20     --dev          Run procmon's debug build\n\
+                 \x20     --driver FILE  Run this image in place of procmon.sys; once more for each further driver\n\n\
+                 All other options are those of `ntsim run`:\n"
+            );
+            return become_program(command.arg("--help"));
+        }
+        let image = match request.driver {
+            Some(file) if file.is_file() => file,
+            Some(file) => bail!(
+                "{}: no such file; --driver takes a driver's image",
+                file.display()
+            ),
+            None => build::driver(
+                &Cross::new(Arch::X64)?,
+                if request.dev {
+                    Profile::Dev
+                } else {
+                    Profile::Release
+                },
+            )?,
+        };
+        become_program(command.arg(image).args(request.forwarded))
+    }
+}
+
+impl Request {
+    fn parse(arguments: Vec<OsString>) -> Result<Self> {
+        let mut request = Self::default();
+        let mut arguments = arguments.into_iter();
+        while let Some(argument) = arguments.next() {
+            match argument.to_str() {
+                Some("-h" | "--help") => request.help = true,
+                Some("--dev") => request.dev = true,
+                // Only the first takes procmon's place.
+                Some("--driver") if request.driver.is_none() => {
+                    let file = arguments
+                        .next()
+                        .context("--driver needs the path of a driver's image")?;
+                    request.driver = Some(file.into());
+                }
+                Some(text) if request.driver.is_none() && text.starts_with("--driver=") => {
+                    request.driver = Some(PathBuf::from(&text["--driver=".len()..]));
+                }
+                _ => request.forwarded.push(argument),
+            }
+        }
+        if request.dev && request.driver.is_some() {
+            bail!("--dev chooses a build of procmon, --driver another driver: give one of them");
+        }
+        Ok(request)
+    }
+}
+
+/// Builds the embedded kernel and gives its program's path.
+fn build_ntsim() -> Result<PathBuf> {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    command::run(
+        "building ntsim",
+        Command::new(cargo)
+            .args(["build", "--package", "ntsim", "--bin", "ntsim"])
+            .arg("--manifest-path")
+            .arg(repository::tools().join("Cargo.toml")),
+    )?;
+    // Cargo puts it where it put this program: same workspace, same profile.
+    let this = env::current_exe().context("cannot find this program's own path")?;
+    Ok(this.with_file_name(OsStr::new("ntsim")))
+}
+
+/// Hands this process over to `command`, so that Ctrl-C and the exit code are
+/// between the user and ntsim.
+#[cfg(unix)]
+fn become_program(command: &mut Command) -> Result<()> {
+    use std::os::unix::process::CommandExt as _;
+
+    let error = command.exec();
+    Err(error).with_context(|| format!("cannot start {}", command.get_program().display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Request> {
+        Request::parse(arguments.iter().map(OsString::from).collect())
+    }
+
+    #[test]
+    fn forwards_what_it_does_not_know() {
+        let request = parse(&["--demo", "--for", "10"]).unwrap();
+        assert_eq!(request.forwarded, ["--demo", "--for", "10"]);
+        assert_eq!(request.driver, None);
+    }
+
+    #[test]
+    fn the_first_driver_replaces_procmon_and_the_next_is_forwarded() {
+        let request = parse(&["--driver", "a.sys", "--json", "--driver", "b.sys"]).unwrap();
+        assert_eq!(request.driver, Some(PathBuf::from("a.sys")));
+        assert_eq!(request.forwarded, ["--json", "--driver", "b.sys"]);
+        assert_eq!(
+            parse(&["--driver=c.sys"]).unwrap().driver,
+            Some(PathBuf::from("c.sys"))
+        );
+    }
+
+    #[test]
+    fn refuses_a_driver_without_a_file_and_two_choices_of_image() {
+        assert!(parse(&["--driver"]).is_err());
+        assert!(parse(&["--dev", "--driver", "a.sys"]).is_err());
+    }
+}

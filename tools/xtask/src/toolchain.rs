@@ -1,0 +1,22 @@
+//! What the verbs need from the machine, where it is found, and how it is
+//! installed where it is missing.
+
+mod apt;
+mod compiler;
+mod ddk;
+mod libclang;
+mod linker;
+mod requirement;
+
+pub use compiler::{Compiler, StandardLibrary, WINDOWS_COMPILER};
+pub use ddk::{DDK_HEADERS, DDK_INCLUDE};
+pub use libclang::LIBCLANG;
+pub use linker::LLD_LINK;
+pub use requirement::{Requirement, provide};
+
+/// LLVM's versions in the order in which they are looked for: the one that
+/// this project is developed with, then newer ones, then older ones.
+fn llvm_versions() -> impl Iterator<Item = u32> {
+    const USUAL: u32 = 19;
+    (USUAL..=USUAL + 6).chain((14..USUAL).rev())
+}

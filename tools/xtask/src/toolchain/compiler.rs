@@ -1,0 +1,116 @@
+//! A Rust compiler that has the standard library of the Windows target, built
+//! or as source.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::Requirement;
+use crate::arch::Arch;
+use crate::command;
+
+/// A compiler that can produce code for Windows drivers.
+#[derive(Debug)]
+pub struct Compiler {
+    /// The compiler's program.
+    pub rustc: PathBuf,
+    /// How its `core` and `alloc` for the Windows target are had.
+    pub standard_library: StandardLibrary,
+}
+
+/// Where `core` and `alloc` for the Windows target come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StandardLibrary {
+    /// The target is installed (`rustup target add`).
+    Installed,
+    /// Only the source is there; cargo builds it along with the driver.
+    Source,
+}
+
+/// The oldest compiler that the wdk crates accept.
+const OLDEST: (u32, u32) = (1, 91);
+
+/// Where Debian puts its compiler.
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+
+/// The compiler for the driver.
+pub const WINDOWS_COMPILER: Requirement<Compiler> = Requirement {
+    what: "a Rust standard library for x86_64-pc-windows-msvc",
+    why: "the driver is compiled for Windows",
+    find: || find(Arch::X64),
+    packages: &[&["rustc-web", "rust-web-src"], &["rustc", "rust-src"]],
+    elsewhere: "type: rustup target add x86_64-pc-windows-msvc",
+};
+
+fn find(arch: Arch) -> Option<Compiler> {
+    let usual = env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc"));
+    let candidates = [PathBuf::from(usual), PathBuf::from(DEBIAN_RUSTC)];
+    // An installed standard library saves building one; look for that first.
+    [StandardLibrary::Installed, StandardLibrary::Source]
+        .into_iter()
+        .find_map(|wanted| {
+            candidates
+                .iter()
+                .find(|rustc| is_new_enough(rustc) && has(rustc, wanted, arch))
+                .map(|rustc| Compiler {
+                    rustc: rustc.clone(),
+                    standard_library: wanted,
+                })
+        })
+}
+
+fn has(rustc: &Path, wanted: StandardLibrary, arch: Arch) -> bool {
+    let print = |what, target: &[&str]| {
+        command::answer(Command::new(rustc).args(["--print", what]).args(target)).map(PathBuf::from)
+    };
+    match wanted {
+        StandardLibrary::Installed => print("target-libdir", &["--target", arch.target()])
+            .and_then(|folder| folder.read_dir().ok())
+            .is_some_and(|files| {
+                files
+                    .flatten()
+                    .any(|file| file.file_name().to_string_lossy().starts_with("libcore-"))
+            }),
+        StandardLibrary::Source => print("sysroot", &[]).is_some_and(|sysroot| {
+            sysroot
+                .join("lib/rustlib/src/rust/library/core/src/lib.rs")
+                .exists()
+        }),
+    }
+}
+
+fn is_new_enough(rustc: &Path) -> bool {
+    command::answer(Command::new(rustc).arg("--version"))
+        .and_then(|version| parse_version(&version))
+        .is_some_and(|version| version >= OLDEST)
+}
+
+/// The major and minor number in a line such as `rustc 1.95.0 (59807616e …)`.
+fn parse_version(line: &str) -> Option<(u32, u32)> {
+    let mut numbers = line.split_whitespace().nth(1)?.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_version_that_rustc_prints() {
+        let version = |line| parse_version(line);
+        assert_eq!(
+            version("rustc 1.96.0 (ac68faa20 2026-05-25)"),
+            Some((1, 96))
+        );
+        assert_eq!(version("rustc 1.97.0-nightly (e50aa6fba)"), Some((1, 97)));
+        assert_eq!(version("rustc"), None);
+        assert_eq!(version("gcc (Debian) 12.2"), None);
+    }
+
+    #[test]
+    fn an_older_compiler_is_refused_by_number_not_by_text() {
+        assert!((1, 100) > OLDEST);
+        assert!((1, 9) < OLDEST);
+    }
+}
