@@ -1,17 +1,123 @@
-//! Reports every process that is created and every process that exits.
+//! # procmon
+//!
+//! A WDM driver that prints a line for every process that is created and for
+//! every process that exits.
+//!
+//! The three functions of such a driver are easy to find: [`driver_entry`] and
+//! [`driver_unload`] here, and the process-notify callback, whose raw half is
+//! [`nt::notify`] and whose safe half is [`report`]. All unsafe code that
+//! meets the kernel is in [`nt`].
+
 #![no_std]
+
+pub mod nt;
+pub mod report;
+pub mod tally;
+pub mod text;
+
 extern crate wdk_panic;
+
 use wdk_alloc::WdkAllocator;
-use wdk_sys::{ntddk::*, *};
+use wdk_sys::{DRIVER_OBJECT, NTSTATUS, PCUNICODE_STRING, STATUS_SUCCESS};
+
+use crate::nt::failure::Failure;
+use crate::nt::notify::{Creation, ProcessObserver, Registration};
+use crate::nt::process::{self, Process};
+use crate::nt::slot::Slot;
+use crate::tally::Tally;
+
 #[global_allocator]
 static GLOBAL_ALLOCATOR: WdkAllocator = WdkAllocator;
 
-/// Entry.
+static TALLY: Tally = Tally::new();
+static PROCMON: Slot<Procmon> = Slot::empty();
+
+/// The driver while it is loaded.
+struct Procmon {
+    notify: Registration<Self>,
+}
+
+impl Procmon {
+    fn load() -> Result<Self, Failure> {
+        process::resolve_system_routines()?;
+        Ok(Self {
+            notify: Registration::new()?,
+        })
+    }
+
+    fn unload(self) {
+        drop(self.notify);
+        report::unloaded(&TALLY);
+    }
+}
+
+impl ProcessObserver for Procmon {
+    fn created(process: &Process<'_>, creation: &Creation<'_>) {
+        TALLY.created(process.id());
+        report::created(process, creation);
+    }
+
+    fn exited(process: &Process<'_>) {
+        TALLY.exited(process.id());
+        report::exited(process);
+    }
+}
+
+/// Starts the driver: finds the routines that it does not import, and registers
+/// its process-notify callback.
+///
+/// IRQL: `PASSIVE_LEVEL`.
+///
+/// # Errors
+///
+/// Returns the status of the call that failed, after one line that names it.
+/// Nothing is left registered then.
+///
+/// # Safety
+///
+/// Only the I/O manager may call this, once, with the driver's own driver
+/// object.
+///
+/// [DRIVER_INITIALIZE](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nc-wdm-driver_initialize)
+// SAFETY: "DriverEntry" is the name that the linker is told to start at, and
+// nothing else in the image exports it.
 #[unsafe(export_name = "DriverEntry")]
-pub unsafe extern "system" fn driver_entry(driver: &mut DRIVER_OBJECT, _p: PCUNICODE_STRING) -> NTSTATUS {
-    unsafe { DbgPrint(c"hello\n".as_ptr().cast()) };
-    let mut t = LARGE_INTEGER::default();
-    unsafe { KeQuerySystemTimePrecise(&mut t) };
-    driver.DriverUnload = None;
-    0
+pub unsafe extern "system" fn driver_entry(
+    driver: &mut DRIVER_OBJECT,
+    _registry_path: PCUNICODE_STRING,
+) -> NTSTATUS {
+    driver.DriverUnload = Some(driver_unload);
+    match Procmon::load() {
+        Ok(procmon) => {
+            // SAFETY: DriverEntry runs once and before DriverUnload, so nothing
+            // else reaches the slot now.
+            unsafe { PROCMON.put(procmon) };
+            report::loaded();
+            STATUS_SUCCESS
+        }
+        Err(failure) => {
+            report::not_loaded(failure);
+            failure.status
+        }
+    }
+}
+
+/// Stops the driver: removes the callback, waits for those in flight, and says
+/// what was counted.
+///
+/// IRQL: `PASSIVE_LEVEL`.
+///
+/// # Safety
+///
+/// Only the I/O manager may call this, once, after a [`driver_entry`] that
+/// succeeded.
+///
+/// [DRIVER_UNLOAD](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nc-wdm-driver_unload)
+pub unsafe extern "C" fn driver_unload(_driver: *mut DRIVER_OBJECT) {
+    // SAFETY: DriverUnload runs once and after DriverEntry, so nothing else
+    // reaches the slot now.
+    let loaded = unsafe { PROCMON.take() };
+    if let Some(procmon) = loaded {
+        procmon.unload();
+    }
 }

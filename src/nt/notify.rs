@@ -1,0 +1,146 @@
+//! The process-notify callback: its registration, and the raw half of it.
+
+use core::marker::PhantomData;
+
+use wdk_sys::ntddk::PsSetCreateProcessNotifyRoutineEx;
+use wdk_sys::{
+    BOOLEAN, FALSE, HANDLE, PEPROCESS, PPS_CREATE_NOTIFY_INFO, PS_CREATE_NOTIFY_INFO, TRUE,
+};
+
+use crate::nt::failure::Failure;
+use crate::nt::process::{Process, ProcessId, ThreadId};
+use crate::nt::string;
+
+/// Is told of every process that is created and every process that exits.
+///
+/// IRQL of both functions: `PASSIVE_LEVEL`, in a critical region with normal
+/// kernel APCs disabled, on any number of processors at once.
+pub trait ProcessObserver {
+    /// A process has its first thread, which does not run yet. Called in the
+    /// context of the thread that creates the process.
+    fn created(process: &Process<'_>, creation: &Creation<'_>);
+
+    /// The last thread of a process is exiting. Called in its context.
+    fn exited(process: &Process<'_>);
+}
+
+/// What the kernel says of a process that is being created.
+///
+/// [PS_CREATE_NOTIFY_INFO](https://learn.microsoft.com/windows-hardware/drivers/ddi/ntddk/ns-ntddk-_ps_create_notify_info)
+#[derive(Debug, Clone, Copy)]
+pub struct Creation<'a> {
+    /// The parent that the process inherits from.
+    pub parent: ProcessId,
+    /// The process of the thread that creates it, mostly the parent.
+    pub creating_process: ProcessId,
+    /// The thread that creates it.
+    pub creating_thread: ThreadId,
+    /// The file that it runs.
+    pub image_file_name: Option<&'a [u16]>,
+    /// Whether `image_file_name` is the exact name that the file was opened by
+    /// (`FileOpenNameAvailable`), and not a part of it.
+    pub image_file_name_is_exact: bool,
+    /// The command that it was started with.
+    pub command_line: Option<&'a [u16]>,
+}
+
+impl<'a> Creation<'a> {
+    /// `FileOpenNameAvailable`, the first bit of `Flags`.
+    const FILE_OPEN_NAME_AVAILABLE: u32 = 1 << 0;
+
+    /// # Safety
+    ///
+    /// The strings of `info` are null or valid for `'a`.
+    unsafe fn from_raw(info: &'a PS_CREATE_NOTIFY_INFO) -> Self {
+        // SAFETY: Every bit pattern of the union is a valid `Flags`.
+        let flags = unsafe { info.__bindgen_anon_1.Flags };
+        // SAFETY: The caller says that the string is null or valid.
+        let image_file_name = unsafe { string::units(info.ImageFileName) };
+        // SAFETY: The caller says that the string is null or valid.
+        let command_line = unsafe { string::units(info.CommandLine) };
+        Self {
+            parent: ProcessId::from_raw(info.ParentProcessId),
+            creating_process: ProcessId::from_raw(info.CreatingThreadId.UniqueProcess),
+            creating_thread: ThreadId::from_raw(info.CreatingThreadId.UniqueThread),
+            image_file_name,
+            image_file_name_is_exact: flags & Self::FILE_OPEN_NAME_AVAILABLE != 0,
+            command_line,
+        }
+    }
+
+    /// Whether the process inherits from another process than the one that
+    /// creates it.
+    #[must_use]
+    pub fn is_reparented(&self) -> bool {
+        self.creating_process != self.parent
+    }
+}
+
+/// A process-notify callback that calls `O`.
+///
+/// # Invariants
+///
+/// While a value of this type exists, the callback is registered.
+pub struct Registration<O: ProcessObserver>(PhantomData<O>);
+
+impl<O: ProcessObserver> Registration<O> {
+    /// Registers the callback.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_ACCESS_DENIED` where the image is not signed, or not linked
+    /// `/INTEGRITYCHECK`; `STATUS_INVALID_PARAMETER` where the callback is
+    /// registered already, or no slot is free for it.
+    ///
+    /// [PsSetCreateProcessNotifyRoutineEx](https://learn.microsoft.com/windows-hardware/drivers/ddi/ntddk/nf-ntddk-pssetcreateprocessnotifyroutineex)
+    pub fn new() -> Result<Self, Failure> {
+        Self::set(FALSE)?;
+        Ok(Self(PhantomData))
+    }
+
+    fn set(remove: u32) -> Result<(), Failure> {
+        // SAFETY: `notify` has the signature and keeps the rules of such a
+        // callback, and `Registration` removes it before the image can go.
+        let status =
+            unsafe { PsSetCreateProcessNotifyRoutineEx(Some(notify::<O>), remove as BOOLEAN) };
+        Failure::check(c"PsSetCreateProcessNotifyRoutineEx", status)
+    }
+}
+
+impl<O: ProcessObserver> Drop for Registration<O> {
+    /// Removes the callback and waits for those that still run.
+    fn drop(&mut self) {
+        // Removing fails only for a callback that is not registered, which the
+        // type's invariant rules out.
+        let _ = Self::set(TRUE);
+    }
+}
+
+/// The callback that the kernel calls.
+///
+/// # Safety
+///
+/// The arguments are those that the kernel gives to a process-notify callback.
+///
+/// [PCREATE_PROCESS_NOTIFY_ROUTINE_EX](https://learn.microsoft.com/windows-hardware/drivers/ddi/ntddk/nc-ntddk-pcreate_process_notify_routine_ex)
+unsafe extern "C" fn notify<O: ProcessObserver>(
+    process: PEPROCESS,
+    process_id: HANDLE,
+    create_info: PPS_CREATE_NOTIFY_INFO,
+) {
+    // SAFETY: The kernel keeps the process object for the time of the call.
+    let process = unsafe { Process::from_raw(process, process_id) };
+    // SAFETY: The kernel gives null or a structure that lives during the call,
+    // and of which this driver writes nothing.
+    let create_info = unsafe { create_info.as_ref() };
+    match create_info {
+        Some(info) => {
+            // SAFETY: The strings of the structure live as long as it does.
+            let creation = unsafe { Creation::from_raw(info) };
+            O::created(&process, &creation);
+        }
+        None => O::exited(&process),
+    }
+}

@@ -1,0 +1,186 @@
+//! The log: every line that the driver prints.
+//!
+//! IRQL of every function here: `PASSIVE_LEVEL`.
+
+use core::ffi::CStr;
+
+use wdk_sys::{NTSTATUS, STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER};
+
+use crate::nt::failure::Failure;
+use crate::nt::notify::Creation;
+use crate::nt::process::{Process, ProcessId};
+use crate::nt::string::{UnicodeString, utf16};
+use crate::print_line;
+use crate::tally::Tally;
+use crate::text::Lines;
+
+/// Reports a process that is being created.
+pub fn created(process: &Process<'_>, creation: &Creation<'_>) {
+    create(process.id(), creation);
+    detail(process, creation);
+    if let Some(text) = creation.command_line {
+        command_line(process.id(), text);
+    }
+}
+
+/// Reports a process that is exiting.
+pub fn exited(process: &Process<'_>) {
+    print_line!(
+        "[Destroy] [PID = 0x%I64x] [CurrentPID = 0x%I64x] [ExitStatus = 0x%x] [Lifetime = %I64u ms]",
+        u64 = process.id().as_u64(),
+        u64 = ProcessId::current().as_u64(),
+        u32 = process.exit_status().cast_unsigned(),
+        u64 = process.lifetime_ms(),
+    );
+}
+
+fn create(pid: ProcessId, creation: &Creation<'_>) {
+    const NULL: &[u16] = &utf16::<6>("(null)");
+    let mut name = Lines::of(creation.image_file_name.unwrap_or(NULL));
+    name.next().unwrap_or_default().show(|part| {
+        print_line!(
+            "[Create] [PID = 0x%I64x, Name=%wZ] [CurrentPID = 0x%I64x] [PPID = 0x%I64x]",
+            u64 = pid.as_u64(),
+            &UnicodeString<'_> = &UnicodeString::new(part),
+            u64 = ProcessId::current().as_u64(),
+            u64 = creation.parent.as_u64(),
+        );
+    });
+
+    let total = name.count_left();
+    for (number, line) in (1..).zip(name) {
+        line.show(|part| {
+            print_line!(
+                "[Name 0x%I64x %u/%u] %wZ",
+                u64 = pid.as_u64(),
+                u32 = number,
+                u32 = total,
+                &UnicodeString<'_> = &UnicodeString::new(part),
+            );
+        });
+    }
+}
+
+fn detail(process: &Process<'_>, creation: &Creation<'_>) {
+    let (is_wow64, session) = match process.open() {
+        Ok(handle) => (handle.is_wow64(), handle.session_id().ok()),
+        Err(failure) => (Err(failure), None),
+    };
+    let pid = process.id().as_u64();
+    let creating_process = creation.creating_process.as_u64();
+    let creating_thread = creation.creating_thread.as_u64();
+    let reparented = said(creation.is_reparented(), c" [Reparented]");
+    let partial = said(!creation.image_file_name_is_exact, c" [Name is partial]");
+
+    match (is_wow64.map(bits), session) {
+        (Ok(bits), Some(session)) => print_line!(
+            "[Detail 0x%I64x] %s [Creator = 0x%I64x.0x%I64x] [Session = %u]%s%s",
+            u64 = pid,
+            &CStr = bits,
+            u64 = creating_process,
+            u64 = creating_thread,
+            u32 = session,
+            &CStr = reparented,
+            &CStr = partial,
+        ),
+        (Ok(bits), None) => print_line!(
+            "[Detail 0x%I64x] %s [Creator = 0x%I64x.0x%I64x]%s%s",
+            u64 = pid,
+            &CStr = bits,
+            u64 = creating_process,
+            u64 = creating_thread,
+            &CStr = reparented,
+            &CStr = partial,
+        ),
+        (Err(Failure { call, status }), Some(session)) => print_line!(
+            "[Detail 0x%I64x] unknown (%s 0x%x) [Creator = 0x%I64x.0x%I64x] [Session = %u]%s%s",
+            u64 = pid,
+            &CStr = call,
+            u32 = status.cast_unsigned(),
+            u64 = creating_process,
+            u64 = creating_thread,
+            u32 = session,
+            &CStr = reparented,
+            &CStr = partial,
+        ),
+        (Err(Failure { call, status }), None) => print_line!(
+            "[Detail 0x%I64x] unknown (%s 0x%x) [Creator = 0x%I64x.0x%I64x]%s%s",
+            u64 = pid,
+            &CStr = call,
+            u32 = status.cast_unsigned(),
+            u64 = creating_process,
+            u64 = creating_thread,
+            &CStr = reparented,
+            &CStr = partial,
+        ),
+    }
+}
+
+fn command_line(pid: ProcessId, text: &[u16]) {
+    let mut lines = Lines::of(text);
+    let first = lines.next().unwrap_or_default();
+    let total = 1 + lines.count_left();
+    if total == 1 {
+        first.show(|part| {
+            print_line!(
+                "[CommandLine 0x%I64x] %wZ",
+                u64 = pid.as_u64(),
+                &UnicodeString<'_> = &UnicodeString::new(part),
+            );
+        });
+        return;
+    }
+    for (number, line) in (1..).zip(Lines::of(text)) {
+        line.show(|part| {
+            print_line!(
+                "[CommandLine 0x%I64x %u/%u] %wZ",
+                u64 = pid.as_u64(),
+                u32 = number,
+                u32 = total,
+                &UnicodeString<'_> = &UnicodeString::new(part),
+            );
+        });
+    }
+}
+
+/// Reports that the driver is loaded.
+pub fn loaded() {
+    print_line!("[procmon] loaded");
+}
+
+/// Reports why the driver could not be loaded.
+pub fn not_loaded(failure: Failure) {
+    print_line!(
+        "[procmon] not loaded: %s 0x%x%s",
+        &CStr = failure.call,
+        u32 = failure.status.cast_unsigned(),
+        &CStr = likely_cause(failure.status),
+    );
+}
+
+/// Reports that the driver is unloaded, and what it saw.
+pub fn unloaded(tally: &Tally) {
+    let (created, exited) = tally.totals();
+    print_line!(
+        "[procmon] unloaded: %I64u created, %I64u exited",
+        u64 = created,
+        u64 = exited,
+    );
+}
+
+const fn bits(is_wow64: bool) -> &'static CStr {
+    if is_wow64 { c"32bit" } else { c"64bit" }
+}
+
+const fn said(holds: bool, text: &'static CStr) -> &'static CStr {
+    if holds { text } else { c"" }
+}
+
+const fn likely_cause(status: NTSTATUS) -> &'static CStr {
+    match status {
+        STATUS_ACCESS_DENIED => c" (image not signed, or not linked /INTEGRITYCHECK)",
+        STATUS_INVALID_PARAMETER => c" (already registered, or no slot is free)",
+        wdk_sys::STATUS_PROCEDURE_NOT_FOUND => c" (no ZwQueryInformationProcess in this kernel)",
+        _ => c"",
+    }
+}
