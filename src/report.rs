@@ -27,10 +27,10 @@ pub fn created(process: &Process<'_>, creation: &Creation<'_>) {
 pub fn exited(process: &Process<'_>) {
     print_line!(
         "[Destroy] [PID = 0x%I64x] [CurrentPID = 0x%I64x] [ExitStatus = 0x%x] [Lifetime = %I64u ms]",
-        u64 = process.id().as_u64(),
-        u64 = ProcessId::current().as_u64(),
-        u32 = process.exit_status().cast_unsigned(),
-        u64 = process.lifetime_ms(),
+        pid: u64 = process.id().as_u64(),
+        current: u64 = ProcessId::current().as_u64(),
+        status: u32 = process.exit_status().cast_unsigned(),
+        lifetime: u64 = process.lifetime_ms(),
     );
 }
 
@@ -40,10 +40,10 @@ fn create(pid: ProcessId, creation: &Creation<'_>) {
     name.next().unwrap_or_default().show(|part| {
         print_line!(
             "[Create] [PID = 0x%I64x, Name=%wZ] [CurrentPID = 0x%I64x] [PPID = 0x%I64x]",
-            u64 = pid.as_u64(),
-            &UnicodeString<'_> = &UnicodeString::new(part),
-            u64 = ProcessId::current().as_u64(),
-            u64 = creation.parent.as_u64(),
+            pid: u64 = pid.as_u64(),
+            name: &UnicodeString<'_> = &UnicodeString::new(part),
+            current: u64 = ProcessId::current().as_u64(),
+            parent: u64 = creation.parent.as_u64(),
         );
     });
 
@@ -52,10 +52,10 @@ fn create(pid: ProcessId, creation: &Creation<'_>) {
         line.show(|part| {
             print_line!(
                 "[Name 0x%I64x %u/%u] %wZ",
-                u64 = pid.as_u64(),
-                u32 = number,
-                u32 = total,
-                &UnicodeString<'_> = &UnicodeString::new(part),
+                pid: u64 = pid.as_u64(),
+                number: u32 = number,
+                total: u32 = total,
+                text: &UnicodeString<'_> = &UnicodeString::new(part),
             );
         });
     }
@@ -75,43 +75,43 @@ fn detail(process: &Process<'_>, creation: &Creation<'_>) {
     match (is_wow64.map(bits), session) {
         (Ok(bits), Some(session)) => print_line!(
             "[Detail 0x%I64x] %s [Creator = 0x%I64x.0x%I64x] [Session = %u]%s%s",
-            u64 = pid,
-            &CStr = bits,
-            u64 = creating_process,
-            u64 = creating_thread,
-            u32 = session,
-            &CStr = reparented,
-            &CStr = partial,
+            pid: u64 = pid,
+            bits: &CStr = bits,
+            creating_process: u64 = creating_process,
+            creating_thread: u64 = creating_thread,
+            session: u32 = session,
+            reparented: &CStr = reparented,
+            partial: &CStr = partial,
         ),
         (Ok(bits), None) => print_line!(
             "[Detail 0x%I64x] %s [Creator = 0x%I64x.0x%I64x]%s%s",
-            u64 = pid,
-            &CStr = bits,
-            u64 = creating_process,
-            u64 = creating_thread,
-            &CStr = reparented,
-            &CStr = partial,
+            pid: u64 = pid,
+            bits: &CStr = bits,
+            creating_process: u64 = creating_process,
+            creating_thread: u64 = creating_thread,
+            reparented: &CStr = reparented,
+            partial: &CStr = partial,
         ),
         (Err(Failure { call, status }), Some(session)) => print_line!(
             "[Detail 0x%I64x] unknown (%s 0x%x) [Creator = 0x%I64x.0x%I64x] [Session = %u]%s%s",
-            u64 = pid,
-            &CStr = call,
-            u32 = status.cast_unsigned(),
-            u64 = creating_process,
-            u64 = creating_thread,
-            u32 = session,
-            &CStr = reparented,
-            &CStr = partial,
+            pid: u64 = pid,
+            call: &CStr = call,
+            status: u32 = status.cast_unsigned(),
+            creating_process: u64 = creating_process,
+            creating_thread: u64 = creating_thread,
+            session: u32 = session,
+            reparented: &CStr = reparented,
+            partial: &CStr = partial,
         ),
         (Err(Failure { call, status }), None) => print_line!(
             "[Detail 0x%I64x] unknown (%s 0x%x) [Creator = 0x%I64x.0x%I64x]%s%s",
-            u64 = pid,
-            &CStr = call,
-            u32 = status.cast_unsigned(),
-            u64 = creating_process,
-            u64 = creating_thread,
-            &CStr = reparented,
-            &CStr = partial,
+            pid: u64 = pid,
+            call: &CStr = call,
+            status: u32 = status.cast_unsigned(),
+            creating_process: u64 = creating_process,
+            creating_thread: u64 = creating_thread,
+            reparented: &CStr = reparented,
+            partial: &CStr = partial,
         ),
     }
 }
@@ -124,8 +124,8 @@ fn command_line(pid: ProcessId, text: &[u16]) {
         first.show(|part| {
             print_line!(
                 "[CommandLine 0x%I64x] %wZ",
-                u64 = pid.as_u64(),
-                &UnicodeString<'_> = &UnicodeString::new(part),
+                pid: u64 = pid.as_u64(),
+                text: &UnicodeString<'_> = &UnicodeString::new(part),
             );
         });
         return;
@@ -134,10 +134,10 @@ fn command_line(pid: ProcessId, text: &[u16]) {
         line.show(|part| {
             print_line!(
                 "[CommandLine 0x%I64x %u/%u] %wZ",
-                u64 = pid.as_u64(),
-                u32 = number,
-                u32 = total,
-                &UnicodeString<'_> = &UnicodeString::new(part),
+                pid: u64 = pid.as_u64(),
+                number: u32 = number,
+                total: u32 = total,
+                text: &UnicodeString<'_> = &UnicodeString::new(part),
             );
         });
     }
@@ -152,9 +152,9 @@ pub fn loaded() {
 pub fn not_loaded(failure: Failure) {
     print_line!(
         "[procmon] not loaded: %s 0x%x%s",
-        &CStr = failure.call,
-        u32 = failure.status.cast_unsigned(),
-        &CStr = likely_cause(failure.status),
+        call: &CStr = failure.call,
+        status: u32 = failure.status.cast_unsigned(),
+        cause: &CStr = likely_cause(failure.status),
     );
 }
 
@@ -163,8 +163,8 @@ pub fn unloaded(tally: &Tally) {
     let (created, exited) = tally.totals();
     print_line!(
         "[procmon] unloaded: %I64u created, %I64u exited",
-        u64 = created,
-        u64 = exited,
+        created: u64 = created,
+        exited: u64 = exited,
     );
 }
 

@@ -63,11 +63,7 @@ impl Tally {
     }
 
     /// Process identifiers are multiples of four.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the remainder is below the number of shards"
-    )]
-    fn shard(&self, process: ProcessId) -> &Shard {
+    const fn shard(&self, process: ProcessId) -> &Shard {
         &self.shards[(process.as_u64() / 4 % SHARDS as u64) as usize]
     }
 }

@@ -28,6 +28,9 @@ pub struct Lines<'a> {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Line<'a> {
     units: &'a [u16],
+    /// The line and all that follows it: whether a backslash at the end of the
+    /// line would look like an escape shows on the next one.
+    text: &'a [u16],
     has_escapes: bool,
 }
 
@@ -69,9 +72,14 @@ impl<'a> Iterator for Lines<'a> {
             bytes += symbol.bytes();
             has_escapes |= symbol.is_escaped();
         }
-        let (units, rest) = self.rest.split_at_checked(taken)?;
+        let text = self.rest;
+        let (units, rest) = text.split_at_checked(taken)?;
         self.rest = rest;
-        Some(Line { units, has_escapes })
+        Some(Line {
+            units,
+            text,
+            has_escapes,
+        })
     }
 }
 
@@ -93,10 +101,12 @@ impl Line<'_> {
             units: [0; LINE_BYTES],
             length: 0,
         };
-        let mut rest = self.units;
-        while let Some(symbol) = Symbol::first_of(rest) {
+        let mut taken = 0;
+        while taken < self.units.len()
+            && let Some(symbol) = self.text.get(taken..).and_then(Symbol::first_of)
+        {
             shown.push(symbol);
-            rest = rest.get(symbol.units()..).unwrap_or_default();
+            taken += symbol.units();
         }
         print(shown.units.get(..shown.length).unwrap_or_default());
     }

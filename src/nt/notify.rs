@@ -101,10 +101,11 @@ impl<O: ProcessObserver> Registration<O> {
     }
 
     fn set(remove: u32) -> Result<(), Failure> {
+        #[expect(clippy::cast_possible_truncation, reason = "TRUE is 1")]
+        let remove = remove as BOOLEAN;
         // SAFETY: `notify` has the signature and keeps the rules of such a
         // callback, and `Registration` removes it before the image can go.
-        let status =
-            unsafe { PsSetCreateProcessNotifyRoutineEx(Some(notify::<O>), remove as BOOLEAN) };
+        let status = unsafe { PsSetCreateProcessNotifyRoutineEx(Some(notify::<O>), remove) };
         Failure::check(c"PsSetCreateProcessNotifyRoutineEx", status)
     }
 }

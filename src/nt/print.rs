@@ -96,8 +96,8 @@ const fn after<'a>(mut text: &'a [u8], mut prefix: &[u8]) -> Option<&'a [u8]> {
     Some(text)
 }
 
-/// Prints one line to the kernel debugger: a format, and `type = value` for
-/// each of its conversions.
+/// Prints one line to the kernel debugger: a format, and `name: type = value`
+/// for each of its conversions.
 ///
 /// The line with its `\n` must stay within 511 bytes, which the callers see to.
 ///
@@ -106,7 +106,8 @@ const fn after<'a>(mut text: &'a [u8], mut prefix: &[u8]) -> Option<&'a [u8]> {
 /// [DbgPrint](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-dbgprint)
 #[macro_export]
 macro_rules! print_line {
-    ($format:literal $(, $type:ty = $value:expr)* $(,)?) => {{
+    ($format:literal $(, $name:ident: $type:ty = $value:expr)* $(,)?) => {{
+        const FORMAT: &str = concat!($format, "\n\0");
         const {
             assert!(
                 $crate::nt::print::format_fits(
@@ -116,13 +117,10 @@ macro_rules! print_line {
                 "the format does not fit the arguments"
             );
         }
+        $(let $name: $type = $value;)*
+        $(let $name = <$type as $crate::nt::print::Argument>::raw($name);)*
         // SAFETY: The format ends with a NUL and was held against the types of
-        // the arguments, which outlive the call.
-        unsafe {
-            ::wdk_sys::ntddk::DbgPrint(
-                concat!($format, "\n\0").as_ptr().cast(),
-                $(<$type as $crate::nt::print::Argument>::raw($value)),*
-            )
-        };
+        // the arguments, which live to the end of this block.
+        unsafe { ::wdk_sys::ntddk::DbgPrint(FORMAT.as_ptr().cast() $(, $name)*) };
     }};
 }

@@ -97,6 +97,8 @@ impl Process<'_> {
     ///
     /// [ObOpenObjectByPointer](https://learn.microsoft.com/windows-hardware/drivers/ddi/ntifs/nf-ntifs-obopenobjectbypointer)
     pub fn open(&self) -> Result<ProcessHandle, Failure> {
+        #[expect(clippy::cast_possible_truncation, reason = "KernelMode is 0")]
+        const KERNEL_MODE: KPROCESSOR_MODE = KernelMode as KPROCESSOR_MODE;
         let mut handle: HANDLE = ptr::null_mut();
         // SAFETY: The object is valid, and `handle` can be written.
         let status = unsafe {
@@ -106,7 +108,7 @@ impl Process<'_> {
                 ptr::null_mut(),
                 0,
                 ptr::null_mut(),
-                KernelMode as KPROCESSOR_MODE,
+                KERNEL_MODE,
                 &raw mut handle,
             )
         };
@@ -188,6 +190,10 @@ impl ProcessHandle {
     }
 
     /// Asks for the information of a class whose structure is a `T`.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the structures are of a few bytes"
+    )]
     fn query<T>(&self, class: PROCESSINFOCLASS, information: &mut T) -> Result<(), Failure> {
         const CALL: &core::ffi::CStr = c"ZwQueryInformationProcess";
         let Some(query) = ZW_QUERY_INFORMATION_PROCESS.get() else {
@@ -200,7 +206,7 @@ impl ProcessHandle {
                 self.0,
                 class,
                 ptr::from_mut(information).cast(),
-                const { size_of::<T>() as ULONG },
+                size_of::<T>() as ULONG,
                 ptr::null_mut(),
             )
         };

@@ -89,7 +89,12 @@ pub unsafe fn units<'a>(string: PCUNICODE_STRING) -> Option<&'a [u16]> {
 
 /// The UTF-16 units of an ASCII name.
 ///
-/// IRQL: any, as it is evaluated at compile time.
+/// IRQL: any.
+///
+/// # Panics
+///
+/// Where the name is not ASCII, or not of `UNITS` characters; a use in a
+/// constant then does not compile.
 #[must_use]
 pub const fn utf16<const UNITS: usize>(ascii: &str) -> [u16; UNITS] {
     assert!(ascii.is_ascii() && ascii.len() == UNITS);

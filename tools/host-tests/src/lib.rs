@@ -1,0 +1,5 @@
+//! The parts of the driver that know nothing of the kernel, compiled for this
+//! host.
+
+#[path = "../../../src/text.rs"]
+pub mod text;
