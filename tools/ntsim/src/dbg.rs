@@ -63,6 +63,6 @@ pub struct Context<'a> {
     pub memory: &'a dyn GuestMemory,
     /// The system's ANSI code page.
     pub code_page: code_page::CodePage,
-    /// The current level; Unicode conversions need PASSIVE_LEVEL.
+    /// The current level; Unicode conversions need `PASSIVE_LEVEL`.
     pub irql: Irql,
 }
