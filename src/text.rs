@@ -19,15 +19,9 @@ const UNIT_BYTES: usize = 3;
 const ESCAPE: usize = r"\u0000".len();
 
 /// A text in lines of at most [`LINE_BYTES`].
-///
-/// # Invariants
-///
-/// The first `plain` units of `rest` are printable ASCII and stand for
-/// themselves.
 #[derive(Debug, Clone)]
 pub struct Lines<'a> {
     rest: &'a [u16],
-    plain: usize,
 }
 
 /// A part of a text that fits on a line.
@@ -43,11 +37,8 @@ pub struct Line<'a> {
 impl<'a> Lines<'a> {
     /// The lines of a text; none for an empty one.
     #[must_use]
-    pub fn of(text: &'a [u16]) -> Self {
-        Self {
-            rest: text,
-            plain: plain_prefix(text),
-        }
+    pub const fn of(text: &'a [u16]) -> Self {
+        Self { rest: text }
     }
 
     /// The number of lines that are left.
@@ -61,32 +52,29 @@ impl<'a> Iterator for Lines<'a> {
     type Item = Line<'a>;
 
     fn next(&mut self) -> Option<Line<'a>> {
-        let text = self.rest;
-        if text.is_empty() {
+        if self.rest.is_empty() {
             return None;
         }
-        let mut room = LINE_BYTES;
+        let mut bytes = 0;
+        let mut taken = 0;
         let mut has_escapes = false;
-        loop {
-            let plain = self.plain.min(room);
-            self.rest = self.rest.get(plain..).unwrap_or_default();
-            self.plain -= plain;
-            room -= plain;
-            if self.plain > 0 {
-                break;
-            }
-            let Some(symbol) = Symbol::first_of(self.rest) else {
+        while let Some(left) = self.rest.get(taken..) {
+            let plain = plain_prefix(left, LINE_BYTES - bytes);
+            taken += plain;
+            bytes += plain;
+            let Some(symbol) = left.get(plain..).and_then(Symbol::first_of) else {
                 break;
             };
-            if symbol.bytes() > room {
+            if bytes + symbol.bytes() > LINE_BYTES {
                 break;
             }
-            self.rest = self.rest.get(symbol.units()..).unwrap_or_default();
-            self.plain = plain_prefix(self.rest);
-            room -= symbol.bytes();
+            taken += symbol.units();
+            bytes += symbol.bytes();
             has_escapes |= symbol.is_escaped();
         }
-        let units = text.get(..text.len() - self.rest.len())?;
+        let text = self.rest;
+        let (units, rest) = text.split_at_checked(taken)?;
+        self.rest = rest;
         Some(Line {
             units,
             text,
@@ -98,9 +86,9 @@ impl<'a> Iterator for Lines<'a> {
 impl Line<'_> {
     /// Calls `print` with the line as it is shown: the text itself, or a copy
     /// of it with its escapes.
-    pub fn show(self, mut print: impl FnMut(&[u16])) {
+    pub fn show(self, print: impl FnOnce(&[u16])) {
         if self.has_escapes {
-            self.show_escaped(&mut print);
+            self.show_escaped(print);
         } else {
             print(self.units);
         }
@@ -108,7 +96,7 @@ impl Line<'_> {
 
     #[cold]
     #[inline(never)]
-    fn show_escaped(self, print: &mut dyn FnMut(&[u16])) {
+    fn show_escaped(self, print: impl FnOnce(&[u16])) {
         let mut shown = Shown {
             units: [0; LINE_BYTES],
             length: 0,
@@ -171,14 +159,13 @@ impl Symbol {
 }
 
 const BACKSLASH: u16 = b'\\' as u16;
-const LETTER_U: u16 = b'u' as u16;
 
 /// Whether a backslash before `rest` would read as an escape.
 fn looks_escaped(rest: &[u16]) -> bool {
     let Some((&letter, digits)) = rest.split_first() else {
         return false;
     };
-    letter == LETTER_U
+    letter == u16::from(b'u')
         && digits
             .get(..4)
             .is_some_and(|digits| digits.iter().all(|&digit| is_hex_digit(digit)))
@@ -204,7 +191,7 @@ impl Shown {
             }
             Symbol::Escaped(unit) => {
                 self.push_unit(BACKSLASH);
-                self.push_unit(LETTER_U);
+                self.push_unit(u16::from(b'u'));
                 for shift in [12, 8, 4, 0] {
                     self.push_unit(hex_digit(unit >> shift & 0xf));
                 }
@@ -225,36 +212,11 @@ fn hex_digit(nibble: u16) -> u16 {
     u16::from(zero) + nibble
 }
 
-/// How many units at the beginning of a text are printable ASCII that stands
-/// for itself.
-fn plain_prefix(text: &[u16]) -> usize {
-    let mut plain = 0;
-    while let Some(rest) = text.get(plain..)
-        && let Some(block) = rest.first_chunk()
-        && is_plain(block)
-    {
-        plain += BLOCK;
-    }
-    while let Some(rest) = text.get(plain..)
-        && let Some(Symbol::Ascii(_)) = Symbol::first_of(rest)
-    {
-        plain += 1;
-    }
-    plain
-}
-
-/// Units that are looked at together, which compilers turn into one vector.
-const BLOCK: usize = 8;
-
-/// Whether a block is printable ASCII without a beginning of an escape; the
-/// unit after the block tells of a backslash at its end.
-#[expect(
-    clippy::needless_bitwise_bool,
-    reason = "without branches the block is one vector"
-)]
-fn is_plain(block: &[u16; BLOCK + 1]) -> bool {
-    let (units, next) = (block.iter(), block.iter().skip(1));
-    units.zip(next).fold(true, |plain, (&unit, &next)| {
-        plain & (unit.wrapping_sub(0x20) < 0x5f) & ((unit != BACKSLASH) | (next != LETTER_U))
-    })
+/// How many of the first `most` units are printable ASCII that stands for
+/// itself.
+fn plain_prefix(text: &[u16], most: usize) -> usize {
+    text.iter()
+        .take(most)
+        .take_while(|&&unit| (0x20..0x7f).contains(&unit) && unit != BACKSLASH)
+        .count()
 }

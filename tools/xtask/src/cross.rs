@@ -14,7 +14,7 @@ use crate::arch::Arch;
 use crate::repository;
 use crate::toolchain::{
     Compiler, DDK_HEADERS, DDK_INCLUDE, LIBCLANG, LLD_LINK, StandardLibrary, WINDOWS_COMPILER,
-    provide,
+    provide, sysroot,
 };
 
 /// What the linker is told beyond what the driver's build script asks for: to
@@ -41,6 +41,8 @@ const NOT_INHERITED: &[&str] = &[
 pub struct Cross {
     arch: Arch,
     compiler: Compiler,
+    /// Where `core` and `alloc` are, if not in the compiler's own sysroot.
+    sysroot: Option<PathBuf>,
     linker: PathBuf,
     libclang: PathBuf,
     ddk_headers: PathBuf,
@@ -50,9 +52,19 @@ impl Cross {
     /// Finds the tools, or installs those that are missing.
     pub fn new(arch: Arch) -> Result<Self> {
         provide(&[&WINDOWS_COMPILER, &LLD_LINK, &LIBCLANG, &DDK_HEADERS])?;
+        let compiler = WINDOWS_COMPILER.get()?;
+        let sysroot = match compiler.standard_library {
+            StandardLibrary::Installed => None,
+            StandardLibrary::Source => {
+                let mut cargo = cargo();
+                use_compiler(&mut cargo, &compiler);
+                Some(sysroot::build(&compiler, arch, cargo)?)
+            }
+        };
         Ok(Self {
             arch,
-            compiler: WINDOWS_COMPILER.get()?,
+            compiler,
+            sysroot,
             linker: LLD_LINK.get()?,
             libclang: LIBCLANG.get()?,
             ddk_headers: DDK_HEADERS.get()?,
@@ -66,8 +78,7 @@ impl Cross {
 
     /// The command `cargo SUBCOMMAND` for the driver's package.
     pub fn cargo(&self, subcommand: &str) -> Command {
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut command = Command::new(cargo);
+        let mut command = cargo();
         self.prepare(&mut command, subcommand);
         command
     }
@@ -75,14 +86,8 @@ impl Cross {
     /// Adds to `command`, a program that takes cargo's arguments, all that
     /// makes it compile for Windows.
     pub fn prepare(&self, command: &mut Command, subcommand: &str) {
-        for name in NOT_INHERITED {
-            command.env_remove(name);
-        }
+        use_compiler(command, &self.compiler);
         command
-            .current_dir(repository::root())
-            .env("RUSTC", &self.compiler.rustc)
-            // A stable compiler takes cargo's unstable options only with this.
-            .env("RUSTC_BOOTSTRAP", "1")
             .env("LIBCLANG_PATH", &self.libclang)
             .env(DDK_INCLUDE, &self.ddk_headers)
             .arg(subcommand)
@@ -95,20 +100,15 @@ impl Cross {
             .args(["--target", self.arch.target()])
             .arg("--target-dir")
             .arg(repository::cross_target());
-        if self.compiler.standard_library == StandardLibrary::Source {
-            command.args([
-                "-Zbuild-std=core,alloc,compiler_builtins",
-                "-Zbuild-std-features=compiler-builtins-mem",
-            ]);
-        }
     }
 
     /// The linker and its arguments, as settings of cargo's configuration.
     fn target_settings(&self) -> [String; 2] {
-        let flags: Vec<_> = ["-Clinker-flavor=lld-link".to_owned()]
-            .into_iter()
-            .chain(LINK_ARGUMENTS.iter().map(|a| format!("-Clink-arg={a}")))
-            .collect();
+        let mut flags = vec!["-Clinker-flavor=lld-link".to_owned()];
+        flags.extend(LINK_ARGUMENTS.iter().map(|a| format!("-Clink-arg={a}")));
+        if let Some(sysroot) = &self.sysroot {
+            flags.push(format!("--sysroot={}", sysroot.display()));
+        }
         let target = self.arch.target();
         let linker = self.linker.display().to_string();
         // Rust writes a string, and a list of strings, as TOML does.
@@ -117,4 +117,21 @@ impl Cross {
             format!("target.{target}.rustflags={flags:?}"),
         ]
     }
+}
+
+fn cargo() -> Command {
+    Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Has cargo use `compiler` and nothing that the user's environment holds for
+/// another one.
+fn use_compiler(cargo: &mut Command, compiler: &Compiler) {
+    for name in NOT_INHERITED {
+        cargo.env_remove(name);
+    }
+    cargo
+        .current_dir(repository::root())
+        .env("RUSTC", &compiler.rustc)
+        // A stable compiler takes cargo's unstable settings only with this.
+        .env("RUSTC_BOOTSTRAP", "1");
 }

@@ -7,6 +7,7 @@ mod ddk;
 mod libclang;
 mod linker;
 mod requirement;
+pub mod sysroot;
 
 pub use compiler::{Compiler, StandardLibrary, WINDOWS_COMPILER};
 pub use ddk::{DDK_HEADERS, DDK_INCLUDE};

@@ -6,6 +6,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustc_version::Version;
+
 use super::Requirement;
 use crate::arch::Arch;
 use crate::command;
@@ -24,12 +26,12 @@ pub struct Compiler {
 pub enum StandardLibrary {
     /// The target is installed (`rustup target add`).
     Installed,
-    /// Only the source is there; cargo builds it along with the driver.
+    /// Only the source is there; [`sysroot`](super::sysroot) builds it.
     Source,
 }
 
 /// The oldest compiler that the wdk crates accept.
-const OLDEST: (u32, u32) = (1, 91);
+const OLDEST: Version = Version::new(1, 91, 0);
 
 /// Where Debian puts its compiler.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
@@ -81,36 +83,6 @@ fn has(rustc: &Path, wanted: StandardLibrary, arch: Arch) -> bool {
 }
 
 fn is_new_enough(rustc: &Path) -> bool {
-    command::answer(Command::new(rustc).arg("--version"))
-        .and_then(|version| parse_version(&version))
-        .is_some_and(|version| version >= OLDEST)
-}
-
-/// The major and minor number in a line such as `rustc 1.95.0 (59807616e …)`.
-fn parse_version(line: &str) -> Option<(u32, u32)> {
-    let mut numbers = line.split_whitespace().nth(1)?.split('.');
-    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_the_version_that_rustc_prints() {
-        let version = |line| parse_version(line);
-        assert_eq!(
-            version("rustc 1.96.0 (ac68faa20 2026-05-25)"),
-            Some((1, 96))
-        );
-        assert_eq!(version("rustc 1.97.0-nightly (e50aa6fba)"), Some((1, 97)));
-        assert_eq!(version("rustc"), None);
-        assert_eq!(version("gcc (Debian) 12.2"), None);
-    }
-
-    #[test]
-    fn an_older_compiler_is_refused_by_number_not_by_text() {
-        assert!((1, 100) > OLDEST);
-        assert!((1, 9) < OLDEST);
-    }
+    rustc_version::VersionMeta::for_command(Command::new(rustc))
+        .is_ok_and(|version| version.semver >= OLDEST)
 }
