@@ -1,0 +1,40 @@
+//! Constants that the driver passes to the kernel or returns to it.
+
+use windows_sys::Wdk::System::SystemServices as system_services;
+use windows_sys::Wdk::System::Threading as threading;
+use windows_sys::Win32::Foundation as win32_foundation;
+
+macro_rules! same_constant {
+    ($wdk:expr, $metadata:expr) => {
+        const _: () = assert!(
+            $wdk as i64 == $metadata as i64,
+            concat!("the value of ", stringify!($wdk), " differs")
+        );
+    };
+}
+
+#[cfg(feature = "differences")]
+pub(crate) use same_constant;
+
+same_constant!(wdk_sys::_MODE::KernelMode, system_services::KernelMode);
+same_constant!(
+    wdk_sys::_PROCESSINFOCLASS::ProcessWow64Information,
+    threading::ProcessWow64Information
+);
+same_constant!(
+    wdk_sys::_PROCESSINFOCLASS::ProcessSessionInformation,
+    threading::ProcessSessionInformation
+);
+same_constant!(wdk_sys::STATUS_SUCCESS, win32_foundation::STATUS_SUCCESS);
+same_constant!(
+    wdk_sys::STATUS_ACCESS_DENIED,
+    win32_foundation::STATUS_ACCESS_DENIED
+);
+same_constant!(
+    wdk_sys::STATUS_INVALID_PARAMETER,
+    win32_foundation::STATUS_INVALID_PARAMETER
+);
+same_constant!(
+    wdk_sys::STATUS_PROCEDURE_NOT_FOUND,
+    win32_foundation::STATUS_PROCEDURE_NOT_FOUND
+);

@@ -1,0 +1,247 @@
+//! Routines and callbacks: how many arguments they take, and how each of them
+//! and the result is passed.
+//!
+//! The two sides name their types differently (`PEPROCESS` is a pointer on one,
+//! an `isize` on the other; `BOOLEAN` is `u8` or `bool`; C's enumerations have a
+//! sign or none, depending on the compiler), so what is compared is what the
+//! calling convention sees.
+
+use windows_sys::Wdk::Foundation as wdk_foundation;
+use windows_sys::Wdk::Storage::FileSystem as file_system;
+use windows_sys::Wdk::System::SystemServices as system_services;
+use windows_sys::Wdk::System::Threading as threading;
+
+/// How a value is passed.
+#[derive(Clone, Copy)]
+pub(crate) enum Passing {
+    /// Not at all: the result of a routine that has none.
+    Nothing,
+    /// As an integer of so many bytes.
+    Integer(usize),
+    /// As an address.
+    Pointer,
+    /// As an integer as wide as an address, which is also how the metadata
+    /// writes pointers to opaque structures.
+    PointerOrInteger,
+}
+
+impl Passing {
+    const fn agrees_with(self, other: Self) -> bool {
+        use Passing::{Integer, Nothing, Pointer, PointerOrInteger};
+        match (self, other) {
+            (Integer(a), Integer(b)) => a == b,
+            (PointerOrInteger, Integer(size)) | (Integer(size), PointerOrInteger) => {
+                size == size_of::<usize>()
+            }
+            (Nothing, Nothing) | (Pointer | PointerOrInteger, Pointer | PointerOrInteger) => true,
+            _ => false,
+        }
+    }
+}
+
+/// A type that routines take or return.
+pub(crate) trait Passed {
+    const PASSING: Passing;
+}
+
+macro_rules! passed {
+    ($($type:ty => $passing:expr),+ $(,)?) => {
+        $(impl Passed for $type { const PASSING: Passing = $passing; })+
+    };
+}
+
+passed! {
+    () => Passing::Nothing,
+    bool => Passing::Integer(1),
+    i8 => Passing::Integer(1),
+    u8 => Passing::Integer(1),
+    i16 => Passing::Integer(2),
+    u16 => Passing::Integer(2),
+    i32 => Passing::Integer(4),
+    u32 => Passing::Integer(4),
+    i64 => Passing::Integer(8),
+    u64 => Passing::Integer(8),
+    isize => Passing::PointerOrInteger,
+    usize => Passing::PointerOrInteger,
+}
+
+impl<T> Passed for *const T {
+    const PASSING: Passing = Passing::Pointer;
+}
+
+impl<T> Passed for *mut T {
+    const PASSING: Passing = Passing::Pointer;
+}
+
+impl<F: Routine> Passed for Option<F> {
+    const PASSING: Passing = Passing::Pointer;
+}
+
+/// What the caller and the callee of a routine have to agree on.
+#[derive(Clone, Copy)]
+pub(crate) struct Signature {
+    arguments: &'static [Passing],
+    variadic: bool,
+    result: Passing,
+}
+
+impl Signature {
+    /// Whether a routine of this signature can be called as one of `other`.
+    pub(crate) const fn agrees_with(self, other: Self) -> bool {
+        if self.arguments.len() != other.arguments.len() || self.variadic != other.variadic {
+            return false;
+        }
+        let mut index = 0;
+        while index < self.arguments.len() {
+            if !self.arguments[index].agrees_with(other.arguments[index]) {
+                return false;
+            }
+            index += 1;
+        }
+        self.result.agrees_with(other.result)
+    }
+}
+
+/// The type of a routine.
+pub(crate) trait Routine {
+    const SIGNATURE: Signature;
+}
+
+impl<F: Routine> Routine for Option<F> {
+    const SIGNATURE: Signature = F::SIGNATURE;
+}
+
+macro_rules! routine {
+    (variadic $($argument:ident)*) => {
+        routine!(@ "C" true [$($argument)*] [...]);
+    };
+    ($($argument:ident)*) => {
+        routine!(@ "C" false [$($argument)*] []);
+        routine!(@ "system" false [$($argument)*] []);
+    };
+    (@ $abi:literal $variadic:literal [$($argument:ident)*] [$($dots:tt)*]) => {
+        impl<$($argument: Passed,)* Result: Passed> Routine
+            for unsafe extern $abi fn($($argument,)* $($dots)*) -> Result
+        {
+            const SIGNATURE: Signature = Signature {
+                arguments: &[$($argument::PASSING),*],
+                variadic: $variadic,
+                result: Result::PASSING,
+            };
+        }
+    };
+}
+
+routine!();
+routine!(A);
+routine!(A B);
+routine!(A B C);
+routine!(A B C D);
+routine!(A B C D E);
+routine!(A B C D E F);
+routine!(A B C D E F G);
+routine!(variadic A);
+
+/// The signature of the routine itself, rather than of a type.
+pub(crate) const fn signature_of<F: Routine + Copy>(_: F) -> Signature {
+    F::SIGNATURE
+}
+
+/// Compares a routine of `wdk-sys` with the metadata's. Its arguments are given
+/// as so many `_`, for want of a way to turn any function into a pointer.
+macro_rules! same_routine {
+    ($name:ident, $wdk:path, $metadata:path, $abi:literal fn($($arguments:tt)*)) => {
+        const _: () = assert!(
+            $crate::routines::signature_of($wdk as unsafe extern "C" fn($($arguments)*) -> _)
+                .agrees_with($crate::routines::signature_of(
+                    $metadata as unsafe extern $abi fn($($arguments)*) -> _
+                )),
+            concat!("the signature of ", stringify!($name), " differs")
+        );
+    };
+}
+
+/// Compares the types of a routine, such as a callback's.
+macro_rules! same_routine_type {
+    ($wdk:ty, $metadata:ty) => {
+        const _: () = assert!(
+            <$wdk as $crate::routines::Routine>::SIGNATURE
+                .agrees_with(<$metadata as $crate::routines::Routine>::SIGNATURE),
+            concat!("the signature of ", stringify!($wdk), " differs")
+        );
+    };
+}
+
+#[cfg(feature = "differences")]
+pub(crate) use {same_routine, same_routine_type};
+
+same_routine!(
+    DbgPrint,
+    wdk_sys::ntddk::DbgPrint,
+    system_services::DbgPrint,
+    "C" fn(_, ...)
+);
+same_routine!(
+    KeQuerySystemTimePrecise,
+    wdk_sys::ntddk::KeQuerySystemTimePrecise,
+    system_services::KeQuerySystemTimePrecise,
+    "system" fn(_)
+);
+same_routine!(
+    MmGetSystemRoutineAddress,
+    wdk_sys::ntddk::MmGetSystemRoutineAddress,
+    system_services::MmGetSystemRoutineAddress,
+    "system" fn(_)
+);
+same_routine!(
+    ObOpenObjectByPointer,
+    wdk_sys::ntddk::ObOpenObjectByPointer,
+    file_system::ObOpenObjectByPointer,
+    "system" fn(_, _, _, _, _, _, _)
+);
+same_routine!(
+    PsGetCurrentProcessId,
+    wdk_sys::ntddk::PsGetCurrentProcessId,
+    system_services::PsGetCurrentProcessId,
+    "system" fn()
+);
+same_routine!(
+    PsGetProcessCreateTimeQuadPart,
+    wdk_sys::ntddk::PsGetProcessCreateTimeQuadPart,
+    system_services::PsGetProcessCreateTimeQuadPart,
+    "system" fn(_)
+);
+same_routine!(
+    PsGetProcessExitStatus,
+    wdk_sys::ntddk::PsGetProcessExitStatus,
+    system_services::PsGetProcessExitStatus,
+    "system" fn(_)
+);
+same_routine!(
+    PsSetCreateProcessNotifyRoutineEx,
+    wdk_sys::ntddk::PsSetCreateProcessNotifyRoutineEx,
+    system_services::PsSetCreateProcessNotifyRoutineEx,
+    "system" fn(_, _)
+);
+same_routine!(
+    ZwClose,
+    wdk_sys::ntddk::ZwClose,
+    system_services::ZwClose,
+    "system" fn(_)
+);
+same_routine!(
+    ZwQueryInformationProcess,
+    wdk_sys::ntddk::ZwQueryInformationProcess,
+    threading::ZwQueryInformationProcess,
+    "system" fn(_, _, _, _, _)
+);
+
+same_routine_type!(
+    wdk_sys::PCREATE_PROCESS_NOTIFY_ROUTINE_EX,
+    system_services::PCREATE_PROCESS_NOTIFY_ROUTINE_EX
+);
+same_routine_type!(wdk_sys::PDRIVER_UNLOAD, wdk_foundation::DRIVER_UNLOAD);
+same_routine_type!(
+    wdk_sys::PDRIVER_INITIALIZE,
+    wdk_foundation::DRIVER_INITIALIZE
+);
