@@ -23,4 +23,19 @@ impl Arch {
             Self::X64 => "x64",
         }
     }
+
+    /// The name that INF files decorate their sections with.
+    pub const fn inf_name(self) -> &'static str {
+        match self {
+            Self::X64 => "amd64",
+        }
+    }
+
+    /// The name that a security catalog has for Windows 10 and later on this
+    /// processor.
+    pub const fn catalog_os(self) -> &'static str {
+        match self {
+            Self::X64 => "_v100_X64",
+        }
+    }
 }

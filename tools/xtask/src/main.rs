@@ -6,6 +6,8 @@ mod arch;
 mod build;
 mod command;
 mod cross;
+mod inf;
+mod package;
 mod repository;
 mod run;
 mod toolchain;
@@ -25,12 +27,14 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     Build(build::Build),
+    Package(package::Package),
     Run(run::Run),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Build(verb) => verb.execute(),
+        Verb::Package(verb) => verb.execute(),
         Verb::Run(verb) => verb.execute(),
     };
     match outcome {

@@ -1,0 +1,77 @@
+@echo off
+rem Installs procmon.sys as the kernel service "procmon" and starts it.
+rem May be run again at any time: it then installs this folder's driver anew.
+rem
+rem   install.cmd          for a driver signed with a test certificate
+rem   install.cmd /signed  for a driver whose signature Windows trusts already
+rem
+rem uninstall.cmd undoes all of it.
+setlocal enableextensions
+set "FOLDER=%~dp0"
+set "DRIVER=%SystemRoot%\System32\drivers\procmon.sys"
+set "RECORD=HKLM\SOFTWARE\procmon"
+
+fltmc >nul 2>&1
+if errorlevel 1 (
+    echo install: not elevated. Right-click install.cmd, "Run as administrator".
+    exit /b 5
+)
+if not exist "%FOLDER%procmon.sys" (
+    echo install: procmon.sys is not beside install.cmd. Unpack the whole package.
+    exit /b 2
+)
+if /i "%~1"=="/signed" goto service
+
+rem What this start of Windows allows, whatever bcdedit says of the next one.
+reg query HKLM\SYSTEM\CurrentControlSet\Control /v SystemStartOptions 2>nul | find /i "TESTSIGNING" >nul
+if not errorlevel 1 goto certificate
+echo install: Windows does not accept test signatures now.
+reg query HKLM\SYSTEM\CurrentControlSet\Control\SecureBoot\State /v UEFISecureBootEnabled 2>nul | find "0x1" >nul
+if not errorlevel 1 echo   1. Turn Secure Boot off in the settings of this virtual machine.
+echo   Type "bcdedit /set testsigning on", restart Windows, and run install.cmd again.
+exit /b 577
+
+:certificate
+for %%S in (Root TrustedPublisher) do (
+    certutil -store %%S @THUMBPRINT@ >nul 2>&1
+    if errorlevel 1 (
+        certutil -f -addstore %%S "%FOLDER%procmon.cer" >nul
+        if errorlevel 1 (
+            echo install: the certificate cannot be added to %%S.
+            exit /b 1
+        )
+        rem Only what was added here is taken away again.
+        reg add %RECORD% /v %%S.@THUMBPRINT@ /t REG_SZ /d added /f >nul
+        echo install: certificate added to %%S.
+    )
+)
+
+:service
+sc query procmon >nul 2>&1
+if errorlevel 1060 goto copy
+sc stop procmon >nul 2>&1
+
+:copy
+copy /y "%FOLDER%procmon.sys" "%DRIVER%" >nul
+if errorlevel 1 (
+    echo install: %DRIVER% cannot be written.
+    exit /b 5
+)
+sc create procmon type= kernel start= demand binPath= "%DRIVER%" DisplayName= procmon >nul 2>&1
+if %errorlevel%==1073 sc config procmon type= kernel start= demand binPath= "%DRIVER%" >nul
+if errorlevel 1 (
+    echo install: the service cannot be created, error %errorlevel%.
+    exit /b %errorlevel%
+)
+sc start procmon >nul
+set "RESULT=%errorlevel%"
+if %RESULT%==0 goto started
+if %RESULT%==1056 goto started
+echo install: the driver does not start, error %RESULT%.
+echo   README.txt says what it means. "sc start procmon" tries again.
+exit /b %RESULT%
+
+:started
+echo install: procmon is running. See its lines in DbgView as administrator:
+echo   Capture - Capture Kernel, and Capture - Enable Verbose Kernel Output.
+exit /b 0
