@@ -15,6 +15,7 @@ pub mod dbg;
 pub mod kernel;
 pub mod nt;
 pub mod report;
+pub mod source;
 
 pub use dbg::code_page::CodePage;
 pub use kernel::{
