@@ -1,6 +1,25 @@
 //! Hands the WDK's linker arguments and `cfg` settings for a WDM driver to
-//! Cargo.
+//! Cargo, and the linker the version resource that Explorer and `lm v` show.
 
-fn main() -> Result<(), wdk_build::ConfigError> {
-    wdk_build::configure_wdk_binary_build()
+use std::error::Error;
+
+use winresource::{VersionInfo, WindowsResource};
+
+/// `VFT_DRV` of `VS_FIXEDFILEINFO`.
+const DRIVER: u64 = 3;
+/// `VFT2_DRV_SYSTEM`.
+const SYSTEM_DRIVER: u64 = 7;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-env-changed=RC_PATH");
+    WindowsResource::new()
+        .set_version_info(VersionInfo::FILETYPE, DRIVER)
+        .set_version_info(VersionInfo::FILESUBTYPE, SYSTEM_DRIVER)
+        .set("FileDescription", "Process creation and exit monitor")
+        .set("CompanyName", "procmon contributors")
+        .set("LegalCopyright", "MIT OR Apache-2.0")
+        .set("OriginalFilename", "procmon.sys")
+        .compile()?;
+    Ok(wdk_build::configure_wdk_binary_build()?)
 }

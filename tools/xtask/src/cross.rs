@@ -13,8 +13,8 @@ use anyhow::Result;
 use crate::arch::Arch;
 use crate::repository;
 use crate::toolchain::{
-    Compiler, DDK_HEADERS, DDK_INCLUDE, LIBCLANG, LLD_LINK, StandardLibrary, WINDOWS_COMPILER,
-    provide, sysroot,
+    Compiler, DDK_HEADERS, DDK_INCLUDE, LIBCLANG, LLD_LINK, LLVM_RC, RC_PATH, StandardLibrary,
+    WINDOWS_COMPILER, provide, sysroot,
 };
 
 /// What the linker is told beyond what the driver's build script asks for: to
@@ -44,6 +44,7 @@ pub struct Cross {
     /// Where `core` and `alloc` are, if not in the compiler's own sysroot.
     sysroot: Option<PathBuf>,
     linker: PathBuf,
+    resource_compiler: PathBuf,
     libclang: PathBuf,
     ddk_headers: PathBuf,
 }
@@ -51,7 +52,13 @@ pub struct Cross {
 impl Cross {
     /// Finds the tools, or installs those that are missing.
     pub fn new(arch: Arch) -> Result<Self> {
-        provide(&[&WINDOWS_COMPILER, &LLD_LINK, &LIBCLANG, &DDK_HEADERS])?;
+        provide(&[
+            &WINDOWS_COMPILER,
+            &LLD_LINK,
+            &LLVM_RC,
+            &LIBCLANG,
+            &DDK_HEADERS,
+        ])?;
         let compiler = WINDOWS_COMPILER.get()?;
         let sysroot = match compiler.standard_library {
             StandardLibrary::Installed => None,
@@ -66,6 +73,7 @@ impl Cross {
             compiler,
             sysroot,
             linker: LLD_LINK.get()?,
+            resource_compiler: LLVM_RC.get()?,
             libclang: LIBCLANG.get()?,
             ddk_headers: DDK_HEADERS.get()?,
         })
@@ -89,6 +97,7 @@ impl Cross {
         use_compiler(command, &self.compiler);
         command
             .env("LIBCLANG_PATH", &self.libclang)
+            .env(RC_PATH, &self.resource_compiler)
             .env(DDK_INCLUDE, &self.ddk_headers)
             .arg(subcommand)
             .args(["--config", "tools/cross/config.toml"])

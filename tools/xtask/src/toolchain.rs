@@ -7,6 +7,7 @@ mod ddk;
 mod libclang;
 mod linker;
 mod requirement;
+mod resources;
 pub mod sysroot;
 
 pub use compiler::{Compiler, StandardLibrary, WINDOWS_COMPILER};
@@ -14,6 +15,7 @@ pub use ddk::{DDK_HEADERS, DDK_INCLUDE};
 pub use libclang::LIBCLANG;
 pub use linker::LLD_LINK;
 pub use requirement::{Requirement, provide};
+pub use resources::{LLVM_RC, RC_PATH};
 
 /// LLVM's versions in the order in which they are looked for: the one that
 /// this project is developed with, then newer ones, then older ones.
