@@ -3,7 +3,32 @@
 pub mod code_page;
 pub mod format;
 
+use std::cell::RefCell;
+
+use windows_sys::Win32::Foundation::STATUS_SUCCESS;
+
+use crate::ke::Context as Thread;
+use crate::mm::guest;
 use crate::nt::Irql;
+use crate::report::Rule;
+use crate::routine::{Call, Fault, Outcome, Routine, status};
+use format::FormatError;
+
+/// The routines of debug output.
+pub const ROUTINES: &[Routine] = &[
+    Routine::new("DbgPrint", Irql::HIGH, debug_print),
+    Routine::new("DbgPrintEx", Irql::HIGH, debug_print_ex),
+    Routine::new("vDbgPrintEx", Irql::HIGH, v_debug_print_ex),
+    Routine::new(
+        "vDbgPrintExWithPrefix",
+        Irql::HIGH,
+        v_debug_print_ex_with_prefix,
+    ),
+];
+
+/// What `DbgPrint` prints for.
+const DEFAULT_COMPONENT: u32 = 101;
+const INFO_LEVEL: u32 = 3;
 
 /// The most bytes that one `DbgPrint` transmits; the rest is lost.
 pub const OUTPUT_LIMIT: usize = 512;
@@ -65,4 +90,92 @@ pub struct Context<'a> {
     pub code_page: code_page::CodePage,
     /// The current level; Unicode conversions need `PASSIVE_LEVEL`.
     pub irql: Irql,
+}
+
+/// Arguments that lie one after the other in the driver's memory: those of a
+/// call, as its thunk stored them, or those of a `va_list`.
+struct Slots(u64);
+
+impl Arguments for Slots {
+    fn next(&mut self) -> Result<u64, BadAddress> {
+        let slot = guest::read(self.0)?;
+        self.0 += 8;
+        Ok(slot)
+    }
+}
+
+fn debug_print(call: &Call<'_>) -> Outcome {
+    let [format, ..] = call.registers();
+    let slots = Slots(call.argument_address(1));
+    print(
+        call.context,
+        None,
+        (DEFAULT_COMPONENT, INFO_LEVEL),
+        format,
+        slots,
+    )
+}
+
+fn debug_print_ex(call: &Call<'_>) -> Outcome {
+    let [component, level, format, _] = call.registers();
+    let slots = Slots(call.argument_address(3));
+    print(
+        call.context,
+        None,
+        (component as u32, level as u32),
+        format,
+        slots,
+    )
+}
+
+fn v_debug_print_ex(call: &Call<'_>) -> Outcome {
+    let [component, level, format, list] = call.registers();
+    let filter = (component as u32, level as u32);
+    print(call.context, None, filter, format, Slots(list))
+}
+
+fn v_debug_print_ex_with_prefix(call: &Call<'_>) -> Outcome {
+    let [prefix, component, level, format] = call.registers();
+    let list = call.argument(4)?;
+    let filter = (component as u32, level as u32);
+    print(call.context, Some(prefix), filter, format, Slots(list))
+}
+
+fn print(
+    thread: &Thread<'_>,
+    prefix: Option<u64>,
+    (component, level): (u32, u32),
+    format: u64,
+    mut arguments: Slots,
+) -> Outcome {
+    thread_local! {
+        /// Reused from call to call.
+        static TEXT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    let context = Context {
+        memory: &guest::Memory,
+        code_page: thread.kernel.code_page(),
+        irql: thread.irql.get(),
+    };
+    TEXT.with_borrow_mut(|text| {
+        format::format(text, format, &mut arguments, &context).map_err(fault)?;
+        if let Some(prefix) = prefix {
+            let prefix = guest::read_c_string::<u8>(prefix, OUTPUT_LIMIT)?;
+            text.splice(..0, prefix);
+            text.truncate(OUTPUT_LIMIT);
+        }
+        thread.kernel.debug_output().print(&DebugMessage {
+            component,
+            level,
+            text,
+        });
+        status(STATUS_SUCCESS)
+    })
+}
+
+fn fault(error: FormatError) -> Fault {
+    match error {
+        FormatError::BadAddress(bad) => bad.into(),
+        FormatError::UnicodeAbovePassive { .. } => Fault::violation(Rule::Irql, error.to_string()),
+    }
 }

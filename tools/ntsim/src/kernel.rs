@@ -1,19 +1,47 @@
 //! One simulated machine: the part of the kernel that its host sees.
 
+use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::dbg::code_page::CodePage;
 use crate::dbg::{DebugOutput, Discard};
-use crate::nt::{ClientId, NtStatus, SystemTime};
-use crate::report::{Leftovers, Stopped};
+use crate::ex::pool::Pool;
+use crate::io::load::{self, Drivers};
+use crate::ke::{Context, Event};
+use crate::ldr::Modules;
+use crate::mm::pages::Guarded;
+use crate::nt::{self, ClientId, Irql, NtStatus, SystemTime};
+use crate::ob::handles::HandleTable;
+use crate::ob::{Directory, Object, Type};
+use crate::ps::notify::{self, NotifyTable};
+use crate::ps::process::{ProcessTable, SYSTEM_PROCESS};
+use crate::ps::short_name::ShortNames;
+use crate::ps::thread::ThreadTable;
+use crate::report::{Leftovers, Report, Stopped};
+use crate::routine;
 
 /// One simulated machine. Any number of threads may call it at once; each call
 /// of the host stands for a thread of the machine.
 pub struct Kernel {
     code_page: CodePage,
     debug_output: Arc<dyn DebugOutput>,
+    stopped: OnceLock<Stopped>,
+    data_exports: Guarded,
+    pub(crate) drivers: Drivers,
+    pub(crate) file_object: u64,
+    pub(crate) modules: Modules,
+    pub(crate) notify: NotifyTable,
+    pub(crate) objects: Directory,
+    pub(crate) pool: Pool,
+    pub(crate) processes: ProcessTable,
+    pub(crate) short_names: ShortNames,
+    pub(crate) system_process: Arc<Object>,
+    pub(crate) threads: ThreadTable,
 }
+
+/// Data that the kernel exports to drivers, one pointer each.
+const DATA_EXPORTS: [&str; 3] = ["PsProcessType", "PsThreadType", "PsInitialSystemProcess"];
 
 /// Settings of a machine before it starts.
 pub struct KernelBuilder {
@@ -37,12 +65,39 @@ impl KernelBuilder {
     }
 
     /// Starts the machine.
-    #[must_use]
-    pub fn build(self) -> Arc<Kernel> {
-        Arc::new(Kernel {
+    ///
+    /// # Errors
+    /// When the system has no address space for it.
+    pub fn build(self) -> io::Result<Arc<Kernel>> {
+        let objects = Directory::new()?;
+        let processes = ProcessTable::default();
+        let system = ProcessCreation {
+            session_id: 0,
+            ..ProcessCreation::new(SYSTEM_PROCESS, 0)
+        };
+        let system_process = processes.insert(&objects, &system);
+        let exports = [
+            objects.type_address(Type::Process),
+            objects.type_address(Type::Thread),
+            system_process.address,
+        ];
+        let data_exports = Guarded::holding(bytemuck::bytes_of(&exports), 8)?.read_only()?;
+        Ok(Arc::new(Kernel {
             code_page: self.code_page,
             debug_output: self.debug_output,
-        })
+            stopped: OnceLock::new(),
+            data_exports,
+            drivers: Drivers::default(),
+            file_object: objects.new_address(),
+            modules: Modules::default(),
+            notify: NotifyTable::default(),
+            objects,
+            pool: Pool::default(),
+            processes,
+            short_names: ShortNames::default(),
+            system_process,
+            threads: ThreadTable::default(),
+        }))
     }
 }
 
@@ -155,7 +210,7 @@ impl ProcessCreation {
 pub struct Creation {
     /// `STATUS_SUCCESS`, or the status with which a driver refused it.
     pub status: NtStatus,
-    /// The service name of the driver that refused it.
+    /// The file name of the driver that refused it.
     pub vetoed_by: Option<String>,
 }
 
@@ -168,6 +223,17 @@ pub struct ProcessExit {
     pub thread_id: u32,
     /// Its exit status.
     pub exit_status: NtStatus,
+}
+
+/// What drivers hold of a machine's resources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Registered notify routines.
+    pub notify_routines: usize,
+    /// Open kernel handles.
+    pub kernel_handles: usize,
+    /// Pool blocks in use.
+    pub pool_blocks: usize,
 }
 
 impl Kernel {
@@ -186,7 +252,7 @@ impl Kernel {
     /// # Errors
     /// Where the image is refused, `DriverEntry` fails, or a rule is broken.
     pub fn load_driver(&self, path: &Path, service: &str) -> Result<DriverId, LoadError> {
-        unimplemented!("load {} as {service}", path.display())
+        load::load(self, path, service)
     }
 
     /// Calls `DriverUnload`, unmaps the image and says what is left of it.
@@ -194,13 +260,13 @@ impl Kernel {
     /// # Errors
     /// Where the driver cannot be unloaded or breaks a rule.
     pub fn unload_driver(&self, driver: DriverId) -> Result<Leftovers, UnloadError> {
-        unimplemented!("unload {driver:?}")
+        load::unload(self, driver)
     }
 
     /// Adds a process that was there before anything was watched; no notify
     /// routine hears of it.
     pub fn adopt_process(&self, process: &ProcessCreation) {
-        unimplemented!("adopt {process:?}")
+        self.processes.insert(&self.objects, process);
     }
 
     /// Creates a process: every notify routine is called in the creator's
@@ -208,8 +274,27 @@ impl Kernel {
     ///
     /// # Errors
     /// When the kernel has stopped.
-    pub fn create_process(&self, process: &ProcessCreation) -> Result<Creation, Stopped> {
-        unimplemented!("create {process:?}")
+    pub fn create_process(&self, creation: &ProcessCreation) -> Result<Creation, Stopped> {
+        self.check_running()?;
+        let creator = self
+            .processes
+            .find_or_adopt(&self.objects, creation.creator.process);
+        let process = self.processes.insert(&self.objects, creation);
+        let event = Event::Create(creation.process_id);
+        let context = self.notifying_thread(creator, creation.creator, event);
+        let verdict = notify::creation(&context, &process, creation)?;
+        drop(context);
+        if !nt::succeeded(verdict.status) {
+            self.exit_process(ProcessExit {
+                process_id: creation.process_id,
+                thread_id: creation.process_id.wrapping_add(4),
+                exit_status: verdict.status,
+            })?;
+        }
+        Ok(Creation {
+            status: verdict.status,
+            vetoed_by: verdict.vetoed_by,
+        })
     }
 
     /// Ends a process: every notify routine is called in its last thread. A
@@ -218,13 +303,109 @@ impl Kernel {
     /// # Errors
     /// When the kernel has stopped.
     pub fn exit_process(&self, exit: ProcessExit) -> Result<(), Stopped> {
-        unimplemented!("exit {exit:?}")
+        self.check_running()?;
+        let object = self.processes.find_or_adopt(&self.objects, exit.process_id);
+        let client = ClientId {
+            process: exit.process_id,
+            thread: exit.thread_id,
+        };
+        let event = Event::Exit(exit.process_id, exit.exit_status);
+        let context = self.notifying_thread(Arc::clone(&object), client, event);
+        let process = context.current_process();
+        process.set_exit_status(exit.exit_status);
+        notify::exit(&context)?;
+        for (_, handle) in process.handles.close_all(|_| true) {
+            self.objects.dereference(&handle.object);
+        }
+        self.threads.forget(&self.objects, exit.process_id);
+        if self.processes.remove(exit.process_id, &object) {
+            self.objects.dereference(&object);
+        }
+        Ok(())
+    }
+
+    /// A thread as notify routines find it: at `PASSIVE_LEVEL`, inside a critical
+    /// region.
+    fn notifying_thread<'a>(
+        &'a self,
+        process: Arc<Object>,
+        client: ClientId,
+        event: Event<'a>,
+    ) -> Context<'a> {
+        let context = Context::new(self, process, client, event);
+        debug_assert_eq!(context.irql.get(), Irql::PASSIVE);
+        context.critical_regions.set(1);
+        context
+    }
+
+    /// How much the drivers hold at the moment.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held {
+            notify_routines: self.notify.len(),
+            kernel_handles: self.kernel_handles().len(),
+            pool_blocks: self.pool.len(),
+        }
     }
 
     /// The report that stopped this kernel, if it has stopped.
     #[must_use]
     pub fn stopped(&self) -> Option<Stopped> {
-        None
+        self.stopped.get().cloned()
+    }
+
+    /// Stops this kernel. The first report counts.
+    pub(crate) fn stop(&self, report: Report) {
+        let _ = self.stopped.set(Stopped(Arc::new(report)));
+    }
+
+    pub(crate) fn check_running(&self) -> Result<(), Stopped> {
+        self.stopped
+            .get()
+            .map_or(Ok(()), |stopped| Err(stopped.clone()))
+    }
+
+    /// The address that a driver gets for the name of a routine or of data.
+    pub(crate) fn export(&self, name: &str) -> Option<u64> {
+        let data = DATA_EXPORTS.iter().position(|export| *export == name);
+        data.map(|index| self.data_exports.address() + 8 * index as u64)
+            .or_else(|| routine::address(name))
+    }
+
+    /// The table of the handles that every process's threads can use in kernel
+    /// mode: the System process's.
+    pub(crate) fn kernel_handles(&self) -> &HandleTable {
+        &self
+            .system_process
+            .process()
+            .expect("the System process is one")
+            .handles
+    }
+
+    /// What lies at an address that faulted, as the end of a sentence.
+    pub(crate) fn describe_address(&self, address: u64) -> String {
+        const NULL_PAGE: u64 = 0x1_0000;
+        if address < NULL_PAGE {
+            return ", through a NULL pointer".into();
+        }
+        let description = self
+            .pool
+            .describe(address)
+            .or_else(|| self.objects.describe(address))
+            .or_else(|| {
+                let module = self.modules.find(address)?;
+                let offset = address - module.range().start;
+                Some(format!(
+                    "{}+{offset:#x}, whose section does not allow it",
+                    module.name
+                ))
+            })
+            .or_else(|| {
+                let module = self.modules.find_unloaded(address)?;
+                let offset = address - module.range().start;
+                Some(format!("{}+{offset:#x}, which is unloaded", module.name))
+            });
+        description.map_or_else(String::new, |description| format!(": {description}"))
     }
 
     /// The system's ANSI code page.

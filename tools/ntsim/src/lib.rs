@@ -11,14 +11,35 @@
 //! the routines that it exports in a `ROUTINES` table, from which the loader
 //! binds imports and `MmGetSystemRoutineAddress` answers.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "a slot's upper half is undefined where its argument is narrower, and hosts have 64 bits"
+)]
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "all routines of the kernel have one signature"
+)]
+
+mod arch;
 pub mod dbg;
+mod ex;
+mod io;
+mod ke;
 pub mod kernel;
+mod ldr;
+mod mm;
 pub mod nt;
+mod ob;
+mod ps;
 pub mod report;
+mod routine;
+mod rtl;
 pub mod source;
+mod zw;
 
 pub use dbg::code_page::CodePage;
 pub use kernel::{
-    Creation, DriverId, Kernel, KernelBuilder, LoadError, ProcessCreation, ProcessExit, UnloadError,
+    Creation, DriverId, Held, Kernel, KernelBuilder, LoadError, ProcessCreation, ProcessExit,
+    UnloadError,
 };
 pub use report::{Leftover, Leftovers, Report, Rule, Stopped};

@@ -21,6 +21,10 @@ pub enum Rule {
     Irql,
     /// A pool block was freed twice, with a wrong tag, or never allocated.
     Pool,
+    /// A handle was closed twice, or was never open.
+    Handle,
+    /// A notify routine was removed from inside itself.
+    NotifyRoutine,
     /// A reference count went below zero or an object was used after it died.
     Object,
     /// A routine that this kernel does not model that way was asked for.
@@ -46,6 +50,8 @@ impl Rule {
             Self::BugCheck => "bug-check",
             Self::Irql => "irql",
             Self::Pool => "pool",
+            Self::Handle => "handle",
+            Self::NotifyRoutine => "notify-routine",
             Self::Object => "object",
             Self::Unsupported => "unsupported",
             Self::PoolLeft => "pool-left",

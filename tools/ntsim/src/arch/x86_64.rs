@@ -1,0 +1,403 @@
+//! x64: the Microsoft calling convention on the driver's side, System V on the
+//! host's.
+
+use std::arch::naked_asm;
+use std::mem::offset_of;
+
+use super::{Access, CallSite, Control, RoutineReference, STACK_REGION, TrapCause};
+use crate::routine::dispatch;
+
+/// `IMAGE_FILE_MACHINE_AMD64`: the images that run here.
+pub const IMAGE_MACHINE: u16 = 0x8664;
+
+/// Masks a stack pointer to the start of its region.
+#[expect(clippy::cast_possible_wrap, reason = "a small power of two")]
+const REGION_MASK: i32 = -(STACK_REGION as i32);
+
+/// What came of running driver code.
+#[repr(C)]
+pub struct Departure {
+    /// What the driver returned.
+    pub value: u64,
+    /// 0 where it returned, 1 where it was abandoned.
+    pub abandoned: u64,
+}
+
+/// Calls driver code on its own stack.
+///
+/// Four register arguments are all that a kernel passes to the entry points
+/// modelled here.
+///
+/// # Safety
+/// `control` is the control block of the kernel stack that `stack` points
+/// into, with room below it, and belongs to this thread. `stack` is a multiple
+/// of 16.
+#[unsafe(naked)]
+pub unsafe extern "sysv64" fn enter(
+    control: *const Control,
+    entry: u64,
+    arguments: *const [u64; 4],
+    stack: u64,
+) -> Departure {
+    naked_asm!(
+        "push rbp",
+        "push rbx",
+        "push r12",
+        "push r13",
+        "push r14",
+        "push r15",
+        "push qword ptr [rdi + {host_stack}]",
+        "push rdi",
+        // Eight pushes and the return address: one more slot aligns the stack
+        // for the routines that will run from here.
+        "sub rsp, 8",
+        "mov [rdi + {host_stack}], rsp",
+        "mov rsp, rcx",
+        "sub rsp, 32",
+        "mov rax, rsi",
+        "mov r11, rdx",
+        "mov rcx, [r11]",
+        "mov rdx, [r11 + 8]",
+        "mov r8, [r11 + 16]",
+        "mov r9, [r11 + 24]",
+        "mov qword ptr [rdi + {in_driver}], 1",
+        "call rax",
+        "mov rdi, rsp",
+        "and rdi, {region_mask}",
+        "mov rsp, [rdi + {host_stack}]",
+        "xor edx, edx",
+        "jmp {leave}",
+        host_stack = const offset_of!(Control, host_stack),
+        in_driver = const offset_of!(Control, in_driver),
+        region_mask = const REGION_MASK,
+        leave = sym leave,
+    )
+}
+
+/// The second half of [`enter`]: runs on the host's stack as the first half
+/// left it, with the [`Departure`] in its registers.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn leave() {
+    naked_asm!(
+        "add rsp, 8",
+        "pop rdi",
+        "mov qword ptr [rdi + {in_driver}], 0",
+        "pop qword ptr [rdi + {host_stack}]",
+        "pop r15",
+        "pop r14",
+        "pop r13",
+        "pop r12",
+        "pop rbx",
+        "pop rbp",
+        "ret",
+        host_stack = const offset_of!(Control, host_stack),
+        in_driver = const offset_of!(Control, in_driver),
+    )
+}
+
+/// Leaves the innermost [`enter`] without returning to the driver. Jumped to,
+/// never called, with the host's stack pointer as `enter` left it.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn abandon() {
+    naked_asm!(
+        "cld",
+        "xor eax, eax",
+        "mov edx, 1",
+        "jmp {leave}",
+        leave = sym leave,
+    )
+}
+
+/// Where every thunk goes, on the driver's stack, with the routine in `rax`.
+///
+/// The register arguments are stored in the home space that the calling
+/// convention gives the callee, so that all arguments of the call, variable
+/// ones too, are one array of slots above the return address.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn call_routine() {
+    naked_asm!(
+        "mov [rsp + 8], rcx",
+        "mov [rsp + 16], rdx",
+        "mov [rsp + 24], r8",
+        "mov [rsp + 32], r9",
+        "mov r11, rsp",
+        "mov r10, rsp",
+        "and r10, {region_mask}",
+        "mov qword ptr [r10 + {in_driver}], 0",
+        "mov rsp, [r10 + {host_stack}]",
+        // What the Microsoft convention preserves and System V does not.
+        "push rdi",
+        "push rsi",
+        "push qword ptr [r10 + {driver_stack}]",
+        "push qword ptr [r10 + {driver_frame}]",
+        "push r10",
+        "push r11",
+        "sub rsp, 160",
+        "movaps [rsp], xmm6",
+        "movaps [rsp + 16], xmm7",
+        "movaps [rsp + 32], xmm8",
+        "movaps [rsp + 48], xmm9",
+        "movaps [rsp + 64], xmm10",
+        "movaps [rsp + 80], xmm11",
+        "movaps [rsp + 96], xmm12",
+        "movaps [rsp + 112], xmm13",
+        "movaps [rsp + 128], xmm14",
+        "movaps [rsp + 144], xmm15",
+        "mov [r10 + {driver_stack}], r11",
+        "mov [r10 + {driver_frame}], rbp",
+        "cld",
+        "mov rdi, r10",
+        "mov rsi, rax",
+        "lea rdx, [r11 + 8]",
+        "call {dispatch}",
+        "movaps xmm6, [rsp]",
+        "movaps xmm7, [rsp + 16]",
+        "movaps xmm8, [rsp + 32]",
+        "movaps xmm9, [rsp + 48]",
+        "movaps xmm10, [rsp + 64]",
+        "movaps xmm11, [rsp + 80]",
+        "movaps xmm12, [rsp + 96]",
+        "movaps xmm13, [rsp + 112]",
+        "movaps xmm14, [rsp + 128]",
+        "movaps xmm15, [rsp + 144]",
+        "add rsp, 160",
+        "pop r11",
+        "pop r10",
+        "pop qword ptr [r10 + {driver_frame}]",
+        "pop qword ptr [r10 + {driver_stack}]",
+        "pop rsi",
+        "pop rdi",
+        "cmp qword ptr [r10 + {abandon_flag}], 0",
+        "jne {abandon}",
+        "mov rsp, r11",
+        "mov qword ptr [r10 + {in_driver}], 1",
+        "ret",
+        region_mask = const REGION_MASK,
+        host_stack = const offset_of!(Control, host_stack),
+        in_driver = const offset_of!(Control, in_driver),
+        driver_stack = const offset_of!(Control, driver_stack),
+        driver_frame = const offset_of!(Control, driver_frame),
+        abandon_flag = const offset_of!(Control, abandon),
+        dispatch = sym dispatch,
+        abandon = sym abandon,
+    )
+}
+
+/// Bytes of one thunk.
+pub const THUNK_SIZE: usize = 32;
+
+/// The code that the driver calls for `routine`: loads its reference and goes
+/// to [`call_routine`].
+pub fn thunk(routine: RoutineReference) -> [u8; THUNK_SIZE] {
+    // `int3` after the end, should anything ever fall through.
+    let mut code = [0xcc; THUNK_SIZE];
+    // mov rax, imm64
+    code[..2].copy_from_slice(&[0x48, 0xb8]);
+    code[2..10].copy_from_slice(&(routine as u64).to_le_bytes());
+    // jmp [rip + 0], and the address that it reads
+    code[10..16].copy_from_slice(&[0xff, 0x25, 0, 0, 0, 0]);
+    let target = call_routine as *const () as u64;
+    code[16..24].copy_from_slice(&target.to_le_bytes());
+    code
+}
+
+/// `__chkstk`: touches every page of the `rax` bytes that the caller is about
+/// to take from its stack, so that a large frame cannot step over the guard.
+/// Changes no register that its callers need, as they expect.
+///
+/// # Safety
+/// Called by driver code only; follows a convention of its own.
+#[unsafe(naked)]
+pub unsafe extern "C" fn probe_stack() {
+    naked_asm!(
+        "mov r10, rsp",
+        "mov r11, rax",
+        "2:",
+        "cmp r11, 4096",
+        "jb 3f",
+        "sub r10, 4096",
+        "test [r10], r10",
+        "sub r11, 4096",
+        "jmp 2b",
+        "3:",
+        "sub r10, r11",
+        "test [r10], r10",
+        "ret",
+    )
+}
+
+/// Whether `address` is in [`probe_stack`], code that a driver runs although it
+/// is not its own.
+pub fn in_stack_probe(address: u64) -> bool {
+    // More than the function has, less than anything that follows at its
+    // alignment.
+    const SIZE: u64 = 48;
+    let start = probe_stack as *const () as u64;
+    (start..start + SIZE).contains(&address)
+}
+
+/// Where the driver's innermost call of a routine came from.
+pub fn call_site(control: &Control) -> Option<CallSite> {
+    let stack = control.driver_stack.get();
+    (stack != 0).then(|| CallSite {
+        // SAFETY: the thunk stored its own stack pointer, at which the `call`
+        // pushed the return address; the kernel stack stays mapped.
+        return_address: unsafe { *(stack as *const u64) },
+        stack: stack + 8,
+        frame: control.driver_frame.get(),
+    })
+}
+
+/// How a [`guarded_copy`] ended.
+#[repr(C)]
+pub struct GuardedCopy {
+    /// 0 where everything was copied, 1 where an access faulted.
+    pub faulted: u64,
+    /// The address that faulted.
+    pub address: u64,
+}
+
+/// Copies `length` bytes from `source` to `target`, either of which may be an
+/// address that a driver gave. An access that faults ends the copy with an
+/// error: the trap handler knows this function by its addresses.
+///
+/// # Safety
+/// Whatever is writable at `target` is memory that the caller may overwrite.
+#[unsafe(naked)]
+pub unsafe extern "sysv64" fn guarded_copy(
+    target: *mut u8,
+    source: *const u8,
+    length: usize,
+) -> GuardedCopy {
+    naked_asm!(
+        "mov rcx, rdx",
+        "shr rcx, 3",
+        "rep movsq",
+        "mov ecx, edx",
+        "and ecx, 7",
+        "rep movsb",
+        "xor eax, eax",
+        "ret",
+    )
+}
+
+/// Bytes of [`guarded_copy`], up to its last instruction that touches memory.
+const GUARDED_COPY_SIZE: u64 = 17;
+
+/// Ends a [`guarded_copy`] that faulted, with the address in `rdx`.
+#[unsafe(naked)]
+unsafe extern "sysv64" fn guarded_copy_faulted() {
+    naked_asm!("mov eax, 1", "ret")
+}
+
+/// The registers of a thread at a trap.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Registers {
+    /// The instruction pointer.
+    pub instruction: u64,
+    /// The flags.
+    pub flags: u64,
+    /// `rax` `rcx` `rdx` `rbx` `rsp` `rbp` `rsi` `rdi` `r8`…`r15`: the order in
+    /// which instructions number them.
+    pub general: [u64; 16],
+}
+
+impl Registers {
+    /// The stack pointer.
+    pub const fn stack(&self) -> u64 {
+        self.general[4]
+    }
+
+    /// The frame pointer.
+    pub const fn frame(&self) -> u64 {
+        self.general[5]
+    }
+
+    /// The first argument register, which `__fastfail` carries its code in.
+    pub const fn first_argument(&self) -> u64 {
+        self.general[1]
+    }
+}
+
+/// The context of a signal, as the trap handler sees and changes it.
+pub struct SignalContext<'a>(pub &'a mut libc::ucontext_t);
+
+impl SignalContext<'_> {
+    /// The registers at the instruction that trapped.
+    pub fn registers(&self) -> Registers {
+        const ORDER: [libc::c_int; 16] = [
+            libc::REG_RAX,
+            libc::REG_RCX,
+            libc::REG_RDX,
+            libc::REG_RBX,
+            libc::REG_RSP,
+            libc::REG_RBP,
+            libc::REG_RSI,
+            libc::REG_RDI,
+            libc::REG_R8,
+            libc::REG_R9,
+            libc::REG_R10,
+            libc::REG_R11,
+            libc::REG_R12,
+            libc::REG_R13,
+            libc::REG_R14,
+            libc::REG_R15,
+        ];
+        Registers {
+            instruction: self.get(libc::REG_RIP),
+            flags: self.get(libc::REG_EFL),
+            general: ORDER.map(|register| self.get(register)),
+        }
+    }
+
+    /// What the signal was raised for.
+    pub fn cause(&self, signal: libc::c_int, address: u64) -> TrapCause {
+        const PAGE_FAULT: u64 = 14;
+        match signal {
+            libc::SIGILL => TrapCause::IllegalInstruction,
+            libc::SIGFPE => TrapCause::Arithmetic,
+            libc::SIGTRAP => TrapCause::Breakpoint,
+            _ if self.get(libc::REG_TRAPNO) == PAGE_FAULT => {
+                let error = self.get(libc::REG_ERR);
+                TrapCause::Memory {
+                    address,
+                    access: if error & 0x10 != 0 {
+                        Access::Execute
+                    } else if error & 2 != 0 {
+                        Access::Write
+                    } else {
+                        Access::Read
+                    },
+                }
+            }
+            _ => TrapCause::Protection,
+        }
+    }
+
+    /// Whether the trap happened in [`guarded_copy`].
+    pub fn in_guarded_copy(&self) -> bool {
+        let start = guarded_copy as *const () as u64;
+        (start..start + GUARDED_COPY_SIZE).contains(&self.get(libc::REG_RIP))
+    }
+
+    /// Makes the interrupted [`guarded_copy`] return an error.
+    pub fn fail_guarded_copy(&mut self, address: u64) {
+        self.set(libc::REG_RDX, address);
+        self.set(libc::REG_RIP, guarded_copy_faulted as *const () as u64);
+    }
+
+    /// Makes the interrupted thread leave the driver, whose stack's control
+    /// block is `control`.
+    pub fn abandon_driver(&mut self, control: &Control) {
+        self.set(libc::REG_RSP, control.host_stack.get());
+        self.set(libc::REG_RIP, abandon as *const () as u64);
+    }
+
+    fn get(&self, register: libc::c_int) -> u64 {
+        self.0.uc_mcontext.gregs[register.cast_unsigned() as usize].cast_unsigned()
+    }
+
+    fn set(&mut self, register: libc::c_int, value: u64) {
+        self.0.uc_mcontext.gregs[register.cast_unsigned() as usize] = value.cast_signed();
+    }
+}

@@ -1,0 +1,258 @@
+//! Loading a driver, unloading it, and taking stock afterwards.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::driver_object::DriverObjectMemory;
+use crate::ke::{Context, Event};
+use crate::kernel::{DriverId, Kernel, LoadError, UnloadError};
+use crate::ldr::Module;
+use crate::ldr::backtrace::Acquisition;
+use crate::mm::strings::GuestString;
+use crate::nt::{self, ClientId, NtStatus};
+use crate::ob::handles::{Handle, KERNEL_HANDLE_BITS};
+use crate::ps::process::SYSTEM_PROCESS;
+use crate::report::{Leftover, Leftovers, Rule, Stopped};
+
+/// The thread of the System process that loads and unloads drivers.
+const SYSTEM_WORKER: ClientId = ClientId {
+    process: SYSTEM_PROCESS,
+    thread: 0x1c,
+};
+
+/// A driver.
+struct Driver {
+    service: String,
+    module: Arc<Module>,
+    object: DriverObjectMemory,
+}
+
+/// The drivers that are loaded.
+#[derive(Default)]
+pub struct Drivers {
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    loaded: HashMap<DriverId, Arc<Driver>>,
+    next: u32,
+}
+
+impl Drivers {
+    /// Calls `answer` with the driver object of `module`.
+    pub fn with_object_of<T>(
+        &self,
+        module: &Arc<Module>,
+        answer: impl FnOnce(&DriverObjectMemory) -> T,
+    ) -> Option<T> {
+        let driver = self
+            .lock()
+            .loaded
+            .values()
+            .find(|driver| Arc::ptr_eq(&driver.module, module))
+            .cloned()?;
+        Some(answer(&driver.object))
+    }
+
+    fn add(&self, driver: Driver) -> Result<(DriverId, Arc<Driver>), LoadError> {
+        let mut table = self.lock();
+        let same_service =
+            |other: &Arc<Driver>| other.service.eq_ignore_ascii_case(&driver.service);
+        if table.loaded.values().any(same_service) {
+            return Err(LoadError::AlreadyLoaded(driver.service));
+        }
+        table.next += 1;
+        let id = DriverId(table.next);
+        let driver = Arc::new(driver);
+        table.loaded.insert(id, Arc::clone(&driver));
+        Ok((id, driver))
+    }
+
+    fn find(&self, id: DriverId) -> Option<Arc<Driver>> {
+        self.lock().loaded.get(&id).cloned()
+    }
+
+    fn remove(&self, id: DriverId) -> Option<Arc<Driver>> {
+        self.lock().loaded.remove(&id)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Loads the driver at `path` as `service`.
+pub fn load(kernel: &Kernel, path: &Path, service: &str) -> Result<DriverId, LoadError> {
+    kernel.check_running()?;
+    let data = fs::read(path).map_err(|source| LoadError::Read {
+        file: path.display().to_string(),
+        source,
+    })?;
+    let refused = |cause: String| LoadError::Image {
+        file: path.display().to_string(),
+        cause,
+    };
+    let module = kernel
+        .modules
+        .load(path, &data, &|name| kernel.export(name))
+        .map_err(|error| refused(error.to_string()))?;
+    let object = DriverObjectMemory::new(&module, service)
+        .map_err(|error| refused(format!("no memory for its driver object: {error}")));
+    let added = object.and_then(|object| {
+        kernel.drivers.add(Driver {
+            service: service.to_owned(),
+            module: Arc::clone(&module),
+            object,
+        })
+    });
+    let (id, driver) = match added {
+        Ok(added) => added,
+        Err(error) => {
+            kernel.modules.unload(&module);
+            return Err(error);
+        }
+    };
+    let entered = enter(kernel, &driver)?;
+    if nt::succeeded(entered) {
+        // Losing these pages is the system's gain only; keeping them harms
+        // nobody.
+        let _ = driver.module.mapped.discard_initialization();
+        return Ok(id);
+    }
+    kernel.drivers.remove(id);
+    Err(LoadError::DriverEntry {
+        status: entered,
+        leftovers: take_stock(kernel, &driver.module),
+    })
+}
+
+/// Runs `DriverEntry`.
+fn enter(kernel: &Kernel, driver: &Driver) -> Result<NtStatus, Stopped> {
+    let path = format!(
+        r"\Registry\Machine\System\CurrentControlSet\Services\{}",
+        driver.service
+    );
+    let path: Vec<u16> = path.encode_utf16().collect();
+    // Gone once `DriverEntry` has returned: drivers keep a copy.
+    let registry_path =
+        GuestString::new(&path).unwrap_or_else(|error| panic!("no memory for a string: {error}"));
+    let context = system_thread(kernel, Event::Load(&driver.service));
+    let arguments = [driver.object.address(), registry_path.address(), 0, 0];
+    let status = context.call(driver.module.entry, arguments)?;
+    Ok((status as u32).cast_signed())
+}
+
+/// Unloads the driver `id`.
+pub fn unload(kernel: &Kernel, id: DriverId) -> Result<Leftovers, UnloadError> {
+    kernel.check_running()?;
+    let driver = kernel.drivers.find(id).ok_or(UnloadError::NotLoaded)?;
+    let routine = driver
+        .object
+        .unload_routine()
+        .ok_or(UnloadError::NoUnloadRoutine)?;
+    // Whoever takes it out is the one to unload it.
+    let driver = kernel.drivers.remove(id).ok_or(UnloadError::NotLoaded)?;
+    let context = system_thread(kernel, Event::Unload(&driver.service));
+    context.call(routine, [driver.object.address(), 0, 0, 0])?;
+    drop(context);
+    Ok(take_stock(kernel, &driver.module))
+}
+
+fn system_thread<'a>(kernel: &'a Kernel, event: Event<'a>) -> Context<'a> {
+    let system = Arc::clone(&kernel.system_process);
+    Context::new(kernel, system, SYSTEM_WORKER, event)
+}
+
+/// Takes away and lists what `module` left behind, and then its code.
+fn take_stock(kernel: &Kernel, module: &Arc<Module>) -> Leftovers {
+    let mut leftovers = Vec::new();
+    let mut left = |rule, message, acquired: &Acquisition| {
+        leftovers.push(Leftover {
+            rule,
+            message,
+            acquired: kernel.modules.symbolize(&acquired.backtrace),
+        });
+    };
+    let stopped = || kernel.stopped().is_some();
+    for registration in kernel.notify.remove_all(module, stopped) {
+        left(
+            Rule::NotifyRoutineLeft,
+            format!(
+                "the notify routine at {:#x} is still registered with {}: Windows would stop \
+                 with DRIVER_UNLOADED_WITHOUT_CANCELLING_PENDING_OPERATIONS (0xCE)",
+                registration.function,
+                registration.interface.name()
+            ),
+            &registration.registered,
+        );
+    }
+    for table in kernel.close_handles_of(module) {
+        for (value, handle) in table.handles {
+            left(
+                Rule::HandleLeft,
+                format!(
+                    "handle {:#x} of {} is still open; it leads to {}",
+                    value | table.bits,
+                    table.owner,
+                    handle.object.describe()
+                ),
+                &handle.opened,
+            );
+        }
+    }
+    for (object, acquired) in kernel.objects.release_all(module) {
+        left(
+            Rule::ReferenceLeft,
+            format!("{object} is still referenced"),
+            &acquired,
+        );
+    }
+    for block in kernel.pool.free_all(module) {
+        left(
+            Rule::PoolLeft,
+            format!(
+                "a pool block of {} bytes, tag {}, is still allocated",
+                block.size, block.tag
+            ),
+            &block.allocated,
+        );
+    }
+    kernel.modules.unload(module);
+    Leftovers(leftovers)
+}
+
+/// Handles of one table that a driver left open.
+struct LeftHandles {
+    owner: String,
+    /// What its values are shown with.
+    bits: u64,
+    handles: Vec<(u64, Handle)>,
+}
+
+impl Kernel {
+    /// Closes the handles that `module` opened.
+    fn close_handles_of(&self, module: &Arc<Module>) -> Vec<LeftHandles> {
+        let is_its_own = |handle: &Handle| handle.opened.is_by(module);
+        let kernel_handles = self.kernel_handles().close_all(is_its_own);
+        let mut closed = vec![LeftHandles {
+            owner: "the kernel".into(),
+            bits: KERNEL_HANDLE_BITS,
+            handles: kernel_handles,
+        }];
+        self.processes.for_each(|process| {
+            let handles = process.handles.close_all(is_its_own);
+            closed.push(LeftHandles {
+                owner: format!("process {:#x}", process.id),
+                bits: 0,
+                handles,
+            });
+        });
+        for (_, handle) in closed.iter().flat_map(|left| &left.handles) {
+            self.objects.dereference(&handle.object);
+        }
+        closed
+    }
+}

@@ -1,0 +1,69 @@
+//! What a processor exception in driver code means.
+
+use super::context::Context;
+use super::stack;
+use crate::arch::{Access, Trap, TrapCause};
+use crate::ldr::backtrace;
+use crate::mm::guest;
+use crate::report::{Report, Rule};
+
+/// Stops the kernel with a report of `trap`.
+pub fn report(context: &Context<'_>, trap: &Trap) {
+    let (rule, message) = explain(context, trap);
+    let backtrace = backtrace::of_trap(context, trap);
+    context.kernel.stop(Report {
+        rule,
+        message,
+        routine: None,
+        backtrace: context.kernel.modules.symbolize(&backtrace),
+        event: Some(context.event.to_string()),
+    });
+}
+
+fn explain(context: &Context<'_>, trap: &Trap) -> (Rule, String) {
+    let instruction = trap.registers.instruction;
+    match trap.cause {
+        TrapCause::Memory { address, .. } if stack::is_guard(context.control(), address) => (
+            Rule::StackOverflow,
+            format!(
+                "the 24 KB kernel stack is used up: access to {address:#x}, {} bytes below its end",
+                stack::bounds(context.control()).start - address
+            ),
+        ),
+        TrapCause::Memory { address, access } => {
+            let verb = match access {
+                Access::Read => "read of",
+                Access::Write => "write to",
+                Access::Execute => "call or jump to",
+            };
+            let what = context.kernel.describe_address(address);
+            (Rule::Fault, format!("{verb} {address:#x}{what}"))
+        }
+        TrapCause::Protection => (Rule::Fault, explain_protection(trap)),
+        TrapCause::IllegalInstruction => (
+            Rule::Fault,
+            format!("illegal instruction at {instruction:#x}"),
+        ),
+        TrapCause::Arithmetic => (
+            Rule::Fault,
+            format!("division by zero, or one that overflows, at {instruction:#x}"),
+        ),
+        TrapCause::Breakpoint => (Rule::Fault, format!("breakpoint before {instruction:#x}")),
+    }
+}
+
+/// `int 29h`, the instruction of `__fastfail`.
+const FAST_FAIL: [u8; 2] = [0xcd, 0x29];
+
+fn explain_protection(trap: &Trap) -> String {
+    let instruction = trap.registers.instruction;
+    match guest::read::<[u8; 2]>(instruction) {
+        Ok(FAST_FAIL) => format!(
+            "__fastfail with code {:#x}",
+            trap.registers.first_argument()
+        ),
+        _ => format!(
+            "privileged instruction, or an address that no page can have, at {instruction:#x}"
+        ),
+    }
+}

@@ -1,0 +1,426 @@
+//! Objects: what a pointer or a handle of a driver leads to.
+//!
+//! Objects are opaque to drivers, so their addresses lie in pages that are
+//! never accessible: a driver that looks inside one faults and is reported.
+
+pub mod handles;
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dashmap::DashMap;
+use windows_sys::Win32::Foundation::{
+    STATUS_ACCESS_DENIED, STATUS_INVALID_HANDLE, STATUS_INVALID_PARAMETER,
+    STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS,
+};
+
+use crate::ke::Context;
+use crate::ldr::Module;
+use crate::ldr::backtrace::Acquisition;
+use crate::mm::guest;
+use crate::mm::pages::Reservation;
+use crate::nt::{Irql, NtStatus};
+use crate::ps::process::Process;
+use crate::ps::thread::Thread;
+use crate::report::Rule;
+use crate::routine::{Call, Failure, Fault, Outcome, Routine, status};
+use handles::{CURRENT_PROCESS, CURRENT_THREAD, Handle, KERNEL_HANDLE_BITS};
+
+const OBJ_KERNEL_HANDLE: u32 = 0x200;
+/// All attributes that a caller may give.
+const OBJ_VALID_ATTRIBUTES: u32 = 0x1ff2;
+const USER_MODE: u8 = 1;
+
+/// The routines of the object manager.
+pub const ROUTINES: &[Routine] = &[
+    Routine::new("ObOpenObjectByPointer", Irql::APC, open_by_pointer).fails_with(Failure::Status),
+    Routine::new(
+        "ObReferenceObjectByHandle",
+        Irql::PASSIVE,
+        reference_by_handle,
+    )
+    .fails_with(Failure::Status),
+    Routine::new(
+        "ObReferenceObjectByPointer",
+        Irql::DISPATCH,
+        reference_by_pointer,
+    )
+    .fails_with(Failure::Status),
+    Routine::new("ObfReferenceObject", Irql::DISPATCH, reference_object),
+    Routine::new("ObfDereferenceObject", Irql::DISPATCH, dereference_object),
+    Routine::new(
+        "ObDereferenceObjectDeferDelete",
+        Irql::DISPATCH,
+        dereference_object,
+    ),
+];
+
+/// The types that objects have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// `*PsProcessType`.
+    Process,
+    /// `*PsThreadType`.
+    Thread,
+}
+
+/// What an object is.
+pub enum Body {
+    /// `EPROCESS`.
+    Process(Process),
+    /// `ETHREAD`.
+    Thread(Thread),
+}
+
+/// An object. It exists for drivers while it is in the [`Directory`].
+pub struct Object {
+    /// Its address, as drivers see it.
+    pub address: u64,
+    /// What it is.
+    pub body: Body,
+    /// The kernel's own references, handles among them.
+    references: AtomicU64,
+    /// References that drivers hold.
+    held: Mutex<Vec<Acquisition>>,
+}
+
+impl Object {
+    /// Its type.
+    pub const fn object_type(&self) -> Type {
+        match self.body {
+            Body::Process(_) => Type::Process,
+            Body::Thread(_) => Type::Thread,
+        }
+    }
+
+    /// The process that it is, if it is one.
+    pub const fn process(&self) -> Option<&Process> {
+        match &self.body {
+            Body::Process(process) => Some(process),
+            Body::Thread(_) => None,
+        }
+    }
+
+    /// Gives a driver a reference of its own.
+    pub fn hold(&self, acquired: Acquisition) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.push(acquired);
+    }
+
+    /// What it is, for reports.
+    pub fn describe(&self) -> String {
+        match &self.body {
+            Body::Process(process) => format!("process {:#x}", process.id),
+            Body::Thread(thread) => {
+                format!(
+                    "thread {:#x}.{:#x}",
+                    thread.client.process, thread.client.thread
+                )
+            }
+        }
+    }
+}
+
+/// Bytes of address space that an object takes.
+const OBJECT_SPACING: u64 = 64;
+
+/// Address space for objects: freed addresses come back only after a full
+/// round, so that a stale pointer is noticed.
+const OBJECT_SPACE: usize = 4 << 30;
+
+/// All objects.
+pub struct Directory {
+    space: Reservation,
+    next: AtomicU64,
+    objects: DashMap<u64, Arc<Object>>,
+    process_type: u64,
+    thread_type: u64,
+}
+
+impl Directory {
+    /// A directory without objects.
+    pub fn new() -> io::Result<Self> {
+        let mut directory = Self {
+            space: Reservation::new(OBJECT_SPACE)?,
+            next: AtomicU64::new(0),
+            objects: DashMap::new(),
+            process_type: 0,
+            thread_type: 0,
+        };
+        directory.process_type = directory.new_address();
+        directory.thread_type = directory.new_address();
+        Ok(directory)
+    }
+
+    /// An address that is no other object's.
+    pub fn new_address(&self) -> u64 {
+        loop {
+            let offset = self.next.fetch_add(OBJECT_SPACING, Ordering::Relaxed);
+            let address = self.space.base() as u64 + offset % OBJECT_SPACE as u64;
+            let is_type = address == self.process_type || address == self.thread_type;
+            if !is_type && !self.objects.contains_key(&address) {
+                return address;
+            }
+        }
+    }
+
+    /// Makes an object, with one reference that is the caller's.
+    pub fn insert(&self, body: Body) -> Arc<Object> {
+        let object = Arc::new(Object {
+            address: self.new_address(),
+            body,
+            references: AtomicU64::new(1),
+            held: Mutex::new(Vec::new()),
+        });
+        self.objects.insert(object.address, Arc::clone(&object));
+        object
+    }
+
+    /// The address of an `OBJECT_TYPE`.
+    pub const fn type_address(&self, object_type: Type) -> u64 {
+        match object_type {
+            Type::Process => self.process_type,
+            Type::Thread => self.thread_type,
+        }
+    }
+
+    /// What lies at `address`, for reports.
+    pub fn describe(&self, address: u64) -> Option<String> {
+        if !self.space.contains(address) {
+            return None;
+        }
+        let object = self.objects.get(&(address & !(OBJECT_SPACING - 1)));
+        Some(object.map_or_else(
+            || "an object that is gone; objects are opaque to drivers anyway".into(),
+            |object| {
+                format!(
+                    "inside {}; objects are opaque to drivers",
+                    object.describe()
+                )
+            },
+        ))
+    }
+
+    /// Takes back a reference of the kernel's.
+    pub fn dereference(&self, object: &Object) {
+        if object.references.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.remove_if_unused(object);
+        }
+    }
+
+    fn remove_if_unused(&self, object: &Object) {
+        let held = object.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.is_empty() && object.references.load(Ordering::Acquire) == 0 {
+            self.objects.remove(&object.address);
+        }
+    }
+
+    /// Takes a driver's reference back; gives false where it has none. One
+    /// taken by the same driver goes first.
+    fn release(&self, object: &Object, module: Option<&Arc<Module>>) -> bool {
+        let mut held = object.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = held
+            .iter()
+            .rposition(|acquired| module.is_some_and(|module| acquired.is_by(module)));
+        let Some(index) = own.or_else(|| held.len().checked_sub(1)) else {
+            return false;
+        };
+        held.swap_remove(index);
+        drop(held);
+        self.remove_if_unused(object);
+        true
+    }
+
+    /// Takes away the references that `module` still holds.
+    pub fn release_all(&self, module: &Arc<Module>) -> Vec<(String, Acquisition)> {
+        let mut released = Vec::new();
+        // Collected first: an object without references leaves the directory.
+        let objects: Vec<Arc<Object>> = self
+            .objects
+            .iter()
+            .map(|entry| Arc::clone(entry.value()))
+            .collect();
+        for object in objects {
+            let mut held = object.held.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = held.len();
+            for acquired in held.extract_if(.., |acquired| acquired.is_by(module)) {
+                released.push((object.describe(), acquired));
+            }
+            let changed = held.len() != before;
+            drop(held);
+            if changed {
+                self.remove_if_unused(&object);
+            }
+        }
+        released
+    }
+
+    fn find(&self, address: u64) -> Option<Arc<Object>> {
+        self.objects.get(&address).map(|object| Arc::clone(&object))
+    }
+}
+
+impl Context<'_> {
+    /// The object that a driver means by `address`.
+    pub fn object(&self, address: u64) -> Result<Arc<Object>, Fault> {
+        self.kernel.objects.find(address).ok_or_else(|| {
+            Fault::violation(
+                Rule::Object,
+                format!("{address:#x} is not an object, or no longer one"),
+            )
+        })
+    }
+
+    /// Checks `object` against an `OBJECT_TYPE` that a driver gave.
+    fn is_of_type(&self, object: &Object, object_type: u64) -> bool {
+        self.kernel.objects.type_address(object.object_type()) == object_type
+    }
+
+    /// Opens a handle for the driver in the table that `attributes` ask for.
+    fn open_handle(&self, object: &Arc<Object>, attributes: u32, access: u32) -> u64 {
+        object.references.fetch_add(1, Ordering::Relaxed);
+        let handle = Handle {
+            object: Arc::clone(object),
+            attributes,
+            access,
+            opened: Acquisition::here(self),
+        };
+        if attributes & OBJ_KERNEL_HANDLE != 0 {
+            self.kernel.kernel_handles().open(handle) | KERNEL_HANDLE_BITS
+        } else {
+            self.current_process().handles.open(handle)
+        }
+    }
+
+    /// What a handle given by kernel-mode code leads to, and its access.
+    pub fn resolve_handle(&self, value: u64) -> Option<(Arc<Object>, u32)> {
+        match value {
+            CURRENT_PROCESS => Some((Arc::clone(&self.process), u32::MAX)),
+            CURRENT_THREAD => Some((self.kernel.threads.get(self), u32::MAX)),
+            _ => {
+                let handle = if value & KERNEL_HANDLE_BITS == KERNEL_HANDLE_BITS {
+                    self.kernel
+                        .kernel_handles()
+                        .find(value & !KERNEL_HANDLE_BITS)
+                } else {
+                    self.current_process().handles.find(value)
+                }?;
+                Some((handle.object, handle.access))
+            }
+        }
+    }
+
+    /// Closes a handle for the driver.
+    pub fn close_handle(&self, value: u64) -> bool {
+        let closed = if value & KERNEL_HANDLE_BITS == KERNEL_HANDLE_BITS {
+            self.kernel
+                .kernel_handles()
+                .close(value & !KERNEL_HANDLE_BITS)
+        } else {
+            self.current_process().handles.close(value)
+        };
+        closed.is_some_and(|handle| {
+            self.kernel.objects.dereference(&handle.object);
+            true
+        })
+    }
+}
+
+fn open_by_pointer(call: &Call<'_>) -> Outcome {
+    let context = call.context;
+    let [object, attributes, _access_state, desired] = call.registers();
+    let (attributes, desired) = (attributes as u32, desired as u32);
+    let object_type = call.argument(4)?;
+    let access_mode = call.argument(5)? as u8;
+    let result = call.argument(6)?;
+    let object = context.object(object)?;
+    if attributes & !OBJ_VALID_ATTRIBUTES != 0 {
+        return status(STATUS_INVALID_PARAMETER);
+    }
+    if let Err(failure) = check_type(context, &object, object_type, access_mode) {
+        return status(failure);
+    }
+    // User mode cannot ask for a handle that it could not use.
+    let attributes = if access_mode == USER_MODE {
+        attributes & !OBJ_KERNEL_HANDLE
+    } else {
+        attributes
+    };
+    // Nothing is left open where there is nowhere to say so.
+    guest::write(result, 0u64)?;
+    let handle = context.open_handle(&object, attributes, desired);
+    guest::write(result, handle)?;
+    status(STATUS_SUCCESS)
+}
+
+/// A type may be left out where kernel mode asks.
+fn check_type(
+    context: &Context<'_>,
+    object: &Object,
+    object_type: u64,
+    access_mode: u8,
+) -> Result<(), NtStatus> {
+    let unchecked = object_type == 0 && access_mode != USER_MODE;
+    if unchecked || context.is_of_type(object, object_type) {
+        Ok(())
+    } else {
+        Err(STATUS_OBJECT_TYPE_MISMATCH)
+    }
+}
+
+fn reference_by_handle(call: &Call<'_>) -> Outcome {
+    let context = call.context;
+    let [handle, desired, object_type, access_mode] = call.registers();
+    let result = call.argument(4)?;
+    let information = call.argument(5)?;
+    guest::write(result, 0u64)?;
+    let Some((object, access)) = context.resolve_handle(handle) else {
+        return status(STATUS_INVALID_HANDLE);
+    };
+    if object_type != 0 && !context.is_of_type(&object, object_type) {
+        return status(STATUS_OBJECT_TYPE_MISMATCH);
+    }
+    if access_mode as u8 == USER_MODE && desired as u32 & !access != 0 {
+        return status(STATUS_ACCESS_DENIED);
+    }
+    object.hold(Acquisition::here(context));
+    guest::write(result, object.address)?;
+    // OBJECT_HANDLE_INFORMATION: attributes and granted access.
+    guest::write_optional(information, [0u32, access])?;
+    status(STATUS_SUCCESS)
+}
+
+fn reference_by_pointer(call: &Call<'_>) -> Outcome {
+    let context = call.context;
+    let [object, _desired, object_type, access_mode] = call.registers();
+    let object = context.object(object)?;
+    if let Err(failure) = check_type(context, &object, object_type, access_mode as u8) {
+        return status(failure);
+    }
+    object.hold(Acquisition::here(context));
+    status(STATUS_SUCCESS)
+}
+
+/// Returns the new count, as the documentation has it for reports only.
+fn reference_object(call: &Call<'_>) -> Outcome {
+    let object = call.context.object(call.registers()[0])?;
+    object.hold(Acquisition::here(call.context));
+    Ok(object.references.load(Ordering::Relaxed))
+}
+
+fn dereference_object(call: &Call<'_>) -> Outcome {
+    let context = call.context;
+    let object = context.object(call.registers()[0])?;
+    let caller = Acquisition::caller(context);
+    if !context.kernel.objects.release(&object, caller.as_ref()) {
+        return Err(Fault::violation(
+            Rule::Object,
+            format!(
+                "{} was dereferenced more often than a driver has referenced it",
+                object.describe()
+            ),
+        ));
+    }
+    Ok(object.references.load(Ordering::Relaxed))
+}

@@ -1,0 +1,128 @@
+//! Process objects and the table that finds them by identifier.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use dashmap::DashMap;
+use windows_sys::Win32::Foundation::STATUS_PENDING;
+
+use crate::ke::time;
+use crate::kernel::ProcessCreation;
+use crate::nt::{NtStatus, SystemTime};
+use crate::ob::handles::HandleTable;
+use crate::ob::{Body, Directory, Object};
+
+/// The process in which `DriverEntry` and `DriverUnload` run.
+pub const SYSTEM_PROCESS: u32 = 4;
+
+/// An `EPROCESS`.
+pub struct Process {
+    /// Its identifier.
+    pub id: u32,
+    /// The process that it inherits from.
+    pub parent_id: u32,
+    /// The name of its executable in NT form.
+    pub image_file_name: Option<Vec<u16>>,
+    /// Whether it is a 32-bit process.
+    pub is_wow64: bool,
+    /// Whether it is a process of another subsystem.
+    pub is_of_subsystem: bool,
+    /// The session that it runs in.
+    pub session_id: u32,
+    /// When it was created.
+    pub create_time: SystemTime,
+    /// The handles opened in its context.
+    pub handles: HandleTable,
+    exit_status: AtomicI32,
+}
+
+impl Process {
+    /// A process that runs.
+    pub fn new(creation: &ProcessCreation) -> Self {
+        Self {
+            id: creation.process_id,
+            parent_id: creation.parent_process_id,
+            image_file_name: creation.image_file_name.clone(),
+            is_wow64: creation.is_wow64,
+            is_of_subsystem: creation.is_subsystem_process,
+            session_id: creation.session_id,
+            create_time: creation.create_time.unwrap_or_else(time::now),
+            handles: HandleTable::default(),
+            exit_status: AtomicI32::new(STATUS_PENDING),
+        }
+    }
+
+    /// Its exit status; `STATUS_PENDING` while it runs.
+    pub fn exit_status(&self) -> NtStatus {
+        self.exit_status.load(Ordering::Acquire)
+    }
+
+    /// Records that it exits.
+    pub fn set_exit_status(&self, status: NtStatus) {
+        self.exit_status.store(status, Ordering::Release);
+    }
+
+    /// The last component of its executable's name, cut to the 14 bytes that
+    /// an `EPROCESS` keeps of it.
+    pub fn short_name(&self) -> [u8; 15] {
+        let mut short = [0; 15];
+        if self.id == SYSTEM_PROCESS {
+            short[..6].copy_from_slice(b"System");
+            return short;
+        }
+        let name = self.image_file_name.as_deref().unwrap_or_default();
+        let last = name.rsplit(|unit| *unit == u16::from(b'\\')).next();
+        let bytes = String::from_utf16_lossy(last.unwrap_or_default());
+        let length = bytes.len().min(short.len() - 1);
+        short[..length].copy_from_slice(&bytes.as_bytes()[..length]);
+        short
+    }
+}
+
+/// The processes that run.
+#[derive(Default)]
+pub struct ProcessTable {
+    running: DashMap<u32, Arc<Object>>,
+}
+
+impl ProcessTable {
+    /// The process `id`, if it runs.
+    pub fn find(&self, id: u32) -> Option<Arc<Object>> {
+        self.running.get(&id).map(|process| Arc::clone(&process))
+    }
+
+    /// Adds a process. One of the same identifier whose exit was never heard
+    /// of makes way for it.
+    pub fn insert(&self, objects: &Directory, creation: &ProcessCreation) -> Arc<Object> {
+        let object = objects.insert(Body::Process(Process::new(creation)));
+        let stale = self
+            .running
+            .insert(creation.process_id, Arc::clone(&object));
+        if let Some(stale) = stale {
+            objects.dereference(&stale);
+        }
+        object
+    }
+
+    /// The process `id`, added without a trace of where it came from if it is
+    /// not known.
+    pub fn find_or_adopt(&self, objects: &Directory, id: u32) -> Arc<Object> {
+        self.find(id)
+            .unwrap_or_else(|| self.insert(objects, &ProcessCreation::new(id, 0)))
+    }
+
+    /// Calls `visit` for every process.
+    pub fn for_each(&self, mut visit: impl FnMut(&Process)) {
+        for entry in &self.running {
+            visit(entry.value().process().expect("a table of processes"));
+        }
+    }
+
+    /// Takes `process` out, unless another took its identifier meanwhile. The
+    /// table's reference to it becomes the caller's.
+    pub fn remove(&self, id: u32, process: &Arc<Object>) -> bool {
+        self.running
+            .remove_if(&id, |_, running| Arc::ptr_eq(running, process))
+            .is_some()
+    }
+}

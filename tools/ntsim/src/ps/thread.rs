@@ -1,0 +1,49 @@
+//! Thread objects, made when a driver first asks for one.
+
+use std::sync::Arc;
+
+use dashmap::DashMap;
+
+use crate::ke::Context;
+use crate::nt::ClientId;
+use crate::ob::{Body, Directory, Object};
+
+/// An `ETHREAD`.
+pub struct Thread {
+    /// Its identifier and its process's.
+    pub client: ClientId,
+}
+
+/// The threads that drivers have asked for.
+#[derive(Default)]
+pub struct ThreadTable {
+    known: DashMap<ClientId, Arc<Object>>,
+}
+
+impl ThreadTable {
+    /// The thread that `context` is.
+    pub fn get(&self, context: &Context<'_>) -> Arc<Object> {
+        let client = context.client;
+        let thread = self.known.entry(client).or_insert_with(|| {
+            context
+                .kernel
+                .objects
+                .insert(Body::Thread(Thread { client }))
+        });
+        Arc::clone(&thread)
+    }
+
+    /// Forgets the threads of a process that has exited.
+    pub fn forget(&self, objects: &Directory, process: u32) {
+        if self.known.is_empty() {
+            return;
+        }
+        self.known.retain(|client, thread| {
+            let keep = client.process != process;
+            if !keep {
+                objects.dereference(thread);
+            }
+            keep
+        });
+    }
+}

@@ -1,0 +1,251 @@
+//! Kernel routines: what a driver can import, and the one point that every
+//! call of a driver into the kernel passes.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use crate::arch::{self, Control, RoutineReference};
+use crate::dbg::BadAddress;
+use crate::ke::Context;
+use crate::mm::{self, guest};
+use crate::nt::{Irql, NtStatus};
+use crate::report::{Rule, Stopped};
+
+/// A routine that the kernel exports to drivers.
+pub struct Routine {
+    /// The name that images import it by.
+    pub name: &'static str,
+    /// The highest level at which it may be called.
+    pub max_irql: Irql,
+    /// What a caller must be ready for.
+    pub failure: Failure,
+    /// What it does.
+    pub body: Body,
+}
+
+/// How a routine fails, seen from a driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It cannot.
+    Never,
+    /// It returns a failing `NTSTATUS`.
+    Status,
+    /// It returns NULL.
+    Null,
+}
+
+/// What a routine does.
+pub enum Body {
+    /// Ordinary routines: Rust code on the host's stack.
+    Call(fn(&Call<'_>) -> Outcome),
+    /// Code with a calling convention of its own, bound to directly.
+    Code(unsafe extern "C" fn()),
+}
+
+/// What a routine returns to the driver, or why the driver is not returned to.
+pub type Outcome = Result<u64, Fault>;
+
+/// Why a routine does not return to the driver.
+#[derive(Debug)]
+pub enum Fault {
+    /// The driver broke a rule in this call.
+    Violation {
+        /// Which.
+        rule: Rule,
+        /// What happened, in one line.
+        message: String,
+    },
+    /// The kernel stopped for another reason.
+    Stopped,
+}
+
+impl Fault {
+    /// The driver broke `rule`.
+    pub fn violation(rule: Rule, message: impl Into<String>) -> Self {
+        Self::Violation {
+            rule,
+            message: message.into(),
+        }
+    }
+}
+
+impl From<BadAddress> for Fault {
+    fn from(bad: BadAddress) -> Self {
+        Self::violation(
+            Rule::BadPointer,
+            format!(
+                "a pointer argument leads to {:#x}, which is not there",
+                bad.0
+            ),
+        )
+    }
+}
+
+impl From<Stopped> for Fault {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+/// Gives `status` as a routine returns it.
+pub const fn status(status: NtStatus) -> Outcome {
+    Ok(status.cast_unsigned() as u64)
+}
+
+impl Routine {
+    /// A routine that returns nothing or that cannot fail.
+    pub const fn new(name: &'static str, max_irql: Irql, body: fn(&Call<'_>) -> Outcome) -> Self {
+        Self {
+            name,
+            max_irql,
+            failure: Failure::Never,
+            body: Body::Call(body),
+        }
+    }
+
+    /// The same routine with another way to fail.
+    #[must_use]
+    pub const fn fails_with(mut self, failure: Failure) -> Self {
+        self.failure = failure;
+        self
+    }
+
+    /// A routine whose code the driver runs as it is.
+    pub const fn code(name: &'static str, code: unsafe extern "C" fn()) -> Self {
+        Self {
+            name,
+            max_irql: Irql::HIGH,
+            failure: Failure::Never,
+            body: Body::Code(code),
+        }
+    }
+}
+
+/// One call of a routine by a driver.
+pub struct Call<'a> {
+    /// The thread that the driver runs in.
+    pub context: &'a Context<'a>,
+    /// The routine that was called.
+    pub routine: &'static Routine,
+    arguments: u64,
+}
+
+impl Call<'_> {
+    /// The `index`th argument's slot.
+    ///
+    /// # Errors
+    /// Where the driver's stack ends before it.
+    pub fn argument(&self, index: usize) -> Result<u64, BadAddress> {
+        guest::read(self.argument_address(index))
+    }
+
+    /// Where the `index`th argument's slot is.
+    pub const fn argument_address(&self, index: usize) -> u64 {
+        self.arguments + 8 * index as u64
+    }
+
+    /// The first four arguments, which are always there.
+    pub fn registers(&self) -> [u64; 4] {
+        // SAFETY: the thunk stored the register arguments here, on the kernel
+        // stack that the driver called from.
+        unsafe { *(self.arguments as *const [u64; 4]) }
+    }
+}
+
+/// Runs `routine` for the driver and gives what it returns.
+///
+/// # Safety
+/// Called by a thunk only: `control` is the control block of the stack that
+/// the driver runs on, `routine` what the thunk was made for, and `arguments`
+/// the address of the driver's argument slots.
+pub unsafe extern "sysv64" fn dispatch(
+    control: *const Control,
+    routine: RoutineReference,
+    arguments: u64,
+) -> u64 {
+    // SAFETY: the control block of a running stack is valid, and only this
+    // thread uses it.
+    let control = unsafe { &*control };
+    // SAFETY: thunks are made from 'static routines only.
+    let routine: &'static Routine = unsafe { &*routine };
+    // SAFETY: `ke::call` keeps the context alive while the driver runs.
+    let context = unsafe { &*control.context.get().cast::<Context<'_>>() };
+    let call = Call {
+        context,
+        routine,
+        arguments,
+    };
+    let fault = match check(&call).and_then(|()| run(&call)) {
+        Ok(value) => return value,
+        Err(fault) => fault,
+    };
+    if let Fault::Violation { rule, message } = fault {
+        context.report(rule, message, Some(routine.name));
+    }
+    control.abandon.set(1);
+    0
+}
+
+/// What holds for every routine, before it runs.
+fn check(call: &Call<'_>) -> Result<(), Fault> {
+    if call.context.kernel.stopped().is_some() {
+        return Err(Fault::Stopped);
+    }
+    let irql = call.context.irql.get();
+    if irql > call.routine.max_irql {
+        return Err(Fault::violation(
+            Rule::Irql,
+            format!(
+                "{} was called at {irql}; it allows {} at most",
+                call.routine.name, call.routine.max_irql
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn run(call: &Call<'_>) -> Outcome {
+    match call.routine.body {
+        Body::Call(body) => body(call),
+        Body::Code(_) => unreachable!("{} has no thunk", call.routine.name),
+    }
+}
+
+/// Every component's routines.
+const COMPONENTS: &[&[Routine]] = &[
+    crate::dbg::ROUTINES,
+    crate::ex::ROUTINES,
+    crate::io::ROUTINES,
+    crate::ke::ROUTINES,
+    crate::mm::ROUTINES,
+    crate::ob::ROUTINES,
+    crate::ps::ROUTINES,
+    crate::rtl::ROUTINES,
+    crate::zw::ROUTINES,
+];
+
+/// The address that a driver calls for the routine `name`, if there is one.
+pub fn address(name: &str) -> Option<u64> {
+    static ADDRESSES: OnceLock<HashMap<&'static str, u64>> = OnceLock::new();
+    ADDRESSES.get_or_init(build_thunks).get(name).copied()
+}
+
+/// Makes the thunks of all routines, in executable memory that is never
+/// writable at the same time and that lives as long as the process.
+fn build_thunks() -> HashMap<&'static str, u64> {
+    let routines: Vec<&'static Routine> = COMPONENTS.iter().copied().flatten().collect();
+    let code: Vec<u8> = routines
+        .iter()
+        .flat_map(|routine| arch::thunk(&raw const **routine))
+        .collect();
+    let base = mm::pages::make_code(&code);
+    let thunks = (base..).step_by(arch::THUNK_SIZE);
+    routines
+        .iter()
+        .zip(thunks)
+        .map(|(routine, thunk)| match routine.body {
+            Body::Call(_) => (routine.name, thunk),
+            Body::Code(code) => (routine.name, code as *const () as u64),
+        })
+        .collect()
+}

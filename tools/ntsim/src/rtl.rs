@@ -1,0 +1,259 @@
+//! Run-time library: strings and memory.
+
+use std::cmp::Ordering;
+
+use windows_sys::Win32::Foundation::{
+    STATUS_BUFFER_OVERFLOW, STATUS_INVALID_PARAMETER_2, STATUS_NO_MEMORY, STATUS_SUCCESS,
+};
+
+use crate::arch;
+use crate::mm::guest::{self, CountedString};
+use crate::mm::pages::PAGE;
+use crate::nt::Irql;
+use crate::report::Rule;
+use crate::routine::{Call, Failure, Fault, Outcome, Routine, status};
+
+/// The routines of the run-time library.
+pub const ROUTINES: &[Routine] = &[
+    Routine::new("RtlInitUnicodeString", Irql::DISPATCH, init_unicode_string),
+    Routine::new("RtlInitAnsiString", Irql::DISPATCH, init_ansi_string),
+    Routine::new("RtlInitString", Irql::DISPATCH, init_ansi_string),
+    Routine::new(
+        "RtlCompareUnicodeString",
+        Irql::PASSIVE,
+        compare_unicode_string,
+    ),
+    Routine::new("RtlEqualUnicodeString", Irql::PASSIVE, equal_unicode_string),
+    Routine::new("RtlCopyUnicodeString", Irql::DISPATCH, copy_unicode_string),
+    Routine::new(
+        "RtlUnicodeStringToAnsiString",
+        Irql::PASSIVE,
+        unicode_string_to_ansi_string,
+    )
+    .fails_with(Failure::Status),
+    Routine::new("memcpy", Irql::HIGH, move_memory),
+    Routine::new("memmove", Irql::HIGH, move_memory),
+    Routine::new("memset", Irql::HIGH, fill_memory),
+    Routine::new("memcmp", Irql::HIGH, compare_memory),
+    Routine::new("RtlCompareMemory", Irql::HIGH, matching_memory),
+    Routine::new("__C_specific_handler", Irql::HIGH, handle_exception),
+    Routine::code("__chkstk", arch::probe_stack),
+];
+
+/// The longest text that a `UNICODE_STRING` can be initialised with, without
+/// its NUL.
+const LONGEST: usize = 65532;
+
+fn init_unicode_string(call: &Call<'_>) -> Outcome {
+    let [string, source, ..] = call.registers();
+    let length = if source == 0 {
+        0
+    } else {
+        2 * guest::read_c_string::<u16>(source, LONGEST / 2)?.len()
+    };
+    init(string, source, length, 2)
+}
+
+fn init_ansi_string(call: &Call<'_>) -> Outcome {
+    let [string, source, ..] = call.registers();
+    let length = if source == 0 {
+        0
+    } else {
+        guest::read_c_string::<u8>(source, LONGEST)?.len()
+    };
+    init(string, source, length, 1)
+}
+
+fn init(string: u64, source: u64, length: usize, unit: u16) -> Outcome {
+    let length = u16::try_from(length).expect("limited");
+    let maximum_length = if source == 0 { 0 } else { length + unit };
+    guest::write(
+        string,
+        CountedString {
+            length,
+            maximum_length,
+            padding: 0,
+            buffer: source,
+        },
+    )?;
+    Ok(0)
+}
+
+/// Upper-cases as the kernel does: one unit stays one unit.
+fn upcase(unit: u16) -> u16 {
+    let Some(character) = char::from_u32(unit.into()) else {
+        return unit;
+    };
+    let mut upper = character.to_uppercase();
+    match (upper.next(), upper.next()) {
+        (Some(upper), None) => u16::try_from(u32::from(upper)).unwrap_or(unit),
+        _ => unit,
+    }
+}
+
+fn compare(call: &Call<'_>) -> Result<Ordering, Fault> {
+    let [one, other, ignore_case, _] = call.registers();
+    let mut one = guest::read_unicode_string(one)?;
+    let mut other = guest::read_unicode_string(other)?;
+    if ignore_case as u8 != 0 {
+        for unit in one.iter_mut().chain(&mut other) {
+            *unit = upcase(*unit);
+        }
+    }
+    Ok(one.cmp(&other))
+}
+
+fn compare_unicode_string(call: &Call<'_>) -> Outcome {
+    status(compare(call)? as i32)
+}
+
+fn equal_unicode_string(call: &Call<'_>) -> Outcome {
+    Ok(compare(call)?.is_eq().into())
+}
+
+/// Copies as much as fits, and a NUL where there is room for one.
+fn copy_unicode_string(call: &Call<'_>) -> Outcome {
+    let [target, source, ..] = call.registers();
+    let mut string: CountedString = guest::read(target)?;
+    let text = if source == 0 {
+        Vec::new()
+    } else {
+        guest::read_unicode_string(source)?
+    };
+    let units = text.len().min(usize::from(string.maximum_length) / 2);
+    guest::write_bytes(string.buffer, bytemuck::cast_slice(&text[..units]))?;
+    string.length = u16::try_from(2 * units).expect("limited");
+    if string.length + 2 <= string.maximum_length {
+        guest::write(string.buffer + u64::from(string.length), 0u16)?;
+    }
+    guest::write(target, string)?;
+    Ok(0)
+}
+
+fn unicode_string_to_ansi_string(call: &Call<'_>) -> Outcome {
+    let [target, source, allocate, _] = call.registers();
+    if allocate as u8 != 0 {
+        // The string would have to come from pool of the kernel's own.
+        return status(STATUS_NO_MEMORY);
+    }
+    let text = guest::read_unicode_string(source)?;
+    let mut bytes = Vec::new();
+    call.context.kernel.code_page().encode(&text, &mut bytes);
+    bytes.push(0);
+    let Ok(length) = u16::try_from(bytes.len() - 1) else {
+        return status(STATUS_INVALID_PARAMETER_2);
+    };
+    let mut string: CountedString = guest::read(target)?;
+    let fits = bytes.len() <= usize::from(string.maximum_length);
+    if !fits {
+        let Some(room) = usize::from(string.maximum_length).checked_sub(1) else {
+            return status(STATUS_BUFFER_OVERFLOW);
+        };
+        bytes.truncate(room);
+        bytes.push(0);
+    }
+    guest::write_bytes(string.buffer, &bytes)?;
+    string.length = length.min(u16::try_from(bytes.len() - 1).expect("shorter than length"));
+    guest::write(target, string)?;
+    status(if fits {
+        STATUS_SUCCESS
+    } else {
+        STATUS_BUFFER_OVERFLOW
+    })
+}
+
+/// Calls `step` with offset and size of the pieces that `length` bytes are
+/// worked through in.
+fn in_pieces(
+    length: u64,
+    mut step: impl FnMut(u64, usize) -> Result<(), Fault>,
+) -> Result<(), Fault> {
+    let mut done = 0;
+    while done < length {
+        let size = (length - done).min(PAGE as u64);
+        step(done, usize::try_from(size).expect("at most a page"))?;
+        done += size;
+    }
+    Ok(())
+}
+
+/// `memcpy` too: copying overlapping memory the right way is allowed.
+fn move_memory(call: &Call<'_>) -> Outcome {
+    let [target, source, length, _] = call.registers();
+    let mut buffer = [0; PAGE];
+    let backwards = target.wrapping_sub(source) < length;
+    in_pieces(length, |done, size| {
+        let offset = if backwards {
+            length - done - size as u64
+        } else {
+            done
+        };
+        guest::read_bytes(source.wrapping_add(offset), &mut buffer[..size])?;
+        guest::write_bytes(target.wrapping_add(offset), &buffer[..size])?;
+        Ok(())
+    })?;
+    Ok(target)
+}
+
+fn fill_memory(call: &Call<'_>) -> Outcome {
+    let [target, value, length, _] = call.registers();
+    let buffer = [value as u8; PAGE];
+    in_pieces(length, |done, size| {
+        guest::write_bytes(target.wrapping_add(done), &buffer[..size])?;
+        Ok(())
+    })?;
+    Ok(target)
+}
+
+/// How many bytes at the start are equal, and how the first others compare.
+fn match_memory(call: &Call<'_>) -> Result<(u64, Ordering), Fault> {
+    let [one, other, length, _] = call.registers();
+    let mut buffers = [[0; PAGE]; 2];
+    let mut result = None;
+    in_pieces(length, |done, size| {
+        if result.is_some() {
+            return Ok(());
+        }
+        let [left, right] = &mut buffers;
+        guest::read_bytes(one.wrapping_add(done), &mut left[..size])?;
+        guest::read_bytes(other.wrapping_add(done), &mut right[..size])?;
+        let pairs = left[..size].iter().zip(&right[..size]);
+        if let Some(index) = pairs.clone().position(|(left, right)| left != right) {
+            result = Some((done + index as u64, left[index].cmp(&right[index])));
+        }
+        Ok(())
+    })?;
+    Ok(result.unwrap_or((length, Ordering::Equal)))
+}
+
+fn compare_memory(call: &Call<'_>) -> Outcome {
+    let (_, ordering) = match_memory(call)?;
+    status(ordering as i32)
+}
+
+fn matching_memory(call: &Call<'_>) -> Outcome {
+    let (matching, _) = match_memory(call)?;
+    Ok(matching)
+}
+
+/// Images name this routine in their unwind data. It would be called for an
+/// exception in guarded code; here an exception stops the kernel instead.
+fn handle_exception(_: &Call<'_>) -> Outcome {
+    Err(Fault::violation(
+        Rule::Unsupported,
+        "structured exception handling is not modelled: the exception would be fatal here",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upper_case_keeps_the_length() {
+        assert_eq!(upcase(u16::from(b'a')), u16::from(b'A'));
+        assert_eq!(upcase(0xe4), 0xc4);
+        assert_eq!(upcase(0xdf), 0xdf, "sharp s has no single upper-case unit");
+        assert_eq!(upcase(0xd800), 0xd800, "half a surrogate pair");
+    }
+}
