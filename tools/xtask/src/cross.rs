@@ -5,7 +5,7 @@
 //! file stay what a Windows user builds from.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Result;
@@ -88,6 +88,19 @@ impl Cross {
     pub fn cargo(&self, subcommand: &str) -> Command {
         let mut command = cargo();
         self.prepare(&mut command, subcommand);
+        command
+    }
+
+    /// The command `cargo SUBCOMMAND` for another package that is compiled for
+    /// Windows, whose lock file lies beside its manifest.
+    pub fn cargo_for(&self, subcommand: &str, package: &Path) -> Command {
+        let mut command = self.cargo(subcommand);
+        let lock = package.join("Cargo.lock").display().to_string();
+        command
+            .arg("--config")
+            .arg(format!("resolver.lockfile-path={lock:?}"))
+            .arg("--manifest-path")
+            .arg(package.join("Cargo.toml"));
         command
     }
 

@@ -4,6 +4,7 @@
 
 mod arch;
 mod build;
+mod check;
 mod command;
 mod cross;
 mod inf;
@@ -29,6 +30,7 @@ enum Verb {
     Build(build::Build),
     Package(package::Package),
     Run(run::Run),
+    Check(check::Check),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Verb::Build(verb) => verb.execute(),
         Verb::Package(verb) => verb.execute(),
         Verb::Run(verb) => verb.execute(),
+        Verb::Check(verb) => verb.execute(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -20,3 +20,8 @@ pub fn tools() -> PathBuf {
 pub fn cross_target() -> PathBuf {
     root().join("target/cross")
 }
+
+/// The package that holds the WDK bindings against Microsoft's metadata.
+pub fn abi_check() -> PathBuf {
+    tools().join("abi-check")
+}

@@ -1,0 +1,68 @@
+//! `cargo xtask check`: looks at the driver's image before Windows does.
+
+mod image;
+mod imports;
+mod metadata;
+mod rules;
+#[cfg(test)]
+mod rules_fail;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::arch::Arch;
+use crate::build::{self, Profile};
+use crate::cross::Cross;
+use image::Image;
+
+/// Check the release image, its symbols, and the WDK bindings behind it.
+#[derive(Args)]
+pub struct Check {
+    /// Check this image, with its .pdb beside it, and nothing else
+    #[arg(long, value_name = "FILE")]
+    image: Option<PathBuf>,
+}
+
+impl Check {
+    /// Carries the verb out.
+    pub fn execute(self) -> Result<()> {
+        match self.image {
+            Some(file) => check_image(&file),
+            None => driver(&Cross::new(Arch::X64)?),
+        }
+    }
+}
+
+/// Builds the driver and checks all of it.
+pub fn driver(cross: &Cross) -> Result<()> {
+    check_image(&build::driver(cross, Profile::Release)?)?;
+    metadata::agrees(cross)?;
+    println!("ok    the WDK bindings agree with Microsoft's metadata");
+    metadata::notices_differences(cross)?;
+    println!("ok    a difference between them is noticed");
+    Ok(())
+}
+
+fn check_image(file: &Path) -> Result<()> {
+    let image = Image::open(file)?;
+    let mut failures = 0;
+    for rule in rules::RULES {
+        match (rule.check)(&image) {
+            Ok(()) => println!("ok    {}", rule.name),
+            Err(reason) => {
+                failures += 1;
+                println!("FAIL  {}: {reason}", rule.name);
+            }
+        }
+    }
+    if failures != 0 {
+        bail!(
+            "{}: {failures} of {} checks failed",
+            file.display(),
+            rules::RULES.len()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! The routines that the release image may import: those that the driver calls,
+//! and what the compiler calls on its behalf.
+//!
+//! What is not here is as telling. `KeBugCheckEx` would mean that the driver can
+//! panic, `ExAllocatePool2` that it allocates, `IoCreateDevice` that user mode
+//! can reach it; `ZwQueryInformationProcess` is documented as one to be looked
+//! up at run time.
+
+/// Sorted by name.
+pub const EXPECTED: &[&str] = &[
+    "DbgPrint",
+    "KeQuerySystemTimePrecise",
+    "MmGetSystemRoutineAddress",
+    "ObOpenObjectByPointer",
+    "PsGetCurrentProcessId",
+    "PsGetProcessCreateTimeQuadPart",
+    "PsGetProcessExitStatus",
+    "PsSetCreateProcessNotifyRoutineEx",
+    "ZwClose",
+    // Zeroing a buffer; the kernel exports it for every driver.
+    "memset",
+];

@@ -1,0 +1,166 @@
+//! Each rule fails on an image that breaks it, and on that image no other does.
+//!
+//! The images are the driver's own release image with a few bytes changed.
+
+use std::env;
+use std::path::PathBuf;
+
+use super::image::Image;
+use super::rules::RULES;
+
+fn driver() -> Image {
+    let file = env::var_os("PROCMON_SYS")
+        .expect("PROCMON_SYS names no image to test with; type: cargo xtask test");
+    Image::open(&PathBuf::from(file)).expect("the driver's image opens")
+}
+
+/// The rules that `image` breaks.
+fn broken(image: &Image) -> Vec<&'static str> {
+    RULES
+        .iter()
+        .filter(|rule| (rule.check)(image).is_err())
+        .map(|rule| rule.name)
+        .collect()
+}
+
+/// Where the optional header lies in the file.
+fn optional_header(image: &Image) -> usize {
+    image.checksum_offset().unwrap() - 64
+}
+
+/// Makes the checksum right again after a change.
+fn sign_off(mut image: Image) -> Image {
+    let checksum = image.computed_checksum().unwrap();
+    let offset = image.checksum_offset().unwrap();
+    image.bytes[offset..offset + 4].copy_from_slice(&checksum.to_le_bytes());
+    image
+}
+
+/// The release image with the bytes at `offset` in its optional header changed.
+fn with_header(offset: usize, change: impl Fn(&mut u8)) -> Image {
+    let mut image = driver();
+    let offset = optional_header(&image) + offset;
+    change(&mut image.bytes[offset]);
+    sign_off(image)
+}
+
+/// The release image with the only occurrence of `from` replaced.
+fn with_replaced(from: &[u8], to: &[u8]) -> Image {
+    assert_eq!(from.len(), to.len());
+    let mut image = driver();
+    let positions: Vec<_> = (0..image.bytes.len() - from.len())
+        .filter(|&start| image.bytes[start..].starts_with(from))
+        .collect();
+    assert_eq!(positions.len(), 1, "{from:?} is in the image once");
+    image.bytes[positions[0]..positions[0] + to.len()].copy_from_slice(to);
+    sign_off(image)
+}
+
+#[test]
+fn the_driver_breaks_none() {
+    assert_eq!(broken(&driver()), [""; 0]);
+}
+
+#[test]
+fn another_subsystem() {
+    let console = with_header(68, |byte| *byte = 3);
+    assert_eq!(
+        broken(&console),
+        ["64-bit x86 image of the native subsystem"]
+    );
+}
+
+#[test]
+fn another_machine() {
+    let mut image = driver();
+    let machine = optional_header(&image) - 20;
+    image.bytes[machine..machine + 2].copy_from_slice(&0xaa64u16.to_le_bytes());
+    assert_eq!(
+        broken(&sign_off(image)),
+        ["64-bit x86 image of the native subsystem"]
+    );
+}
+
+#[test]
+fn no_forced_integrity() {
+    let image = with_header(70, |byte| *byte &= !0x80);
+    assert_eq!(broken(&image), ["signature enforced (/INTEGRITYCHECK)"]);
+}
+
+#[test]
+fn executable_data() {
+    let image = with_header(71, |byte| *byte &= !0x01);
+    assert_eq!(broken(&image), ["data never executed (/NXCOMPAT)"]);
+}
+
+#[test]
+fn fixed_address() {
+    let image = with_header(70, |byte| *byte &= !0x40);
+    assert_eq!(
+        broken(&image),
+        ["loaded at a random address (/DYNAMICBASE)"]
+    );
+}
+
+#[test]
+fn writable_code() {
+    // The last byte of the first section's characteristics: its protection.
+    let image = with_header(240 + 39, |byte| *byte |= 0x80);
+    assert_eq!(broken(&image), ["no section both writable and executable"]);
+}
+
+#[test]
+fn a_changed_byte() {
+    let mut image = driver();
+    *image.bytes.last_mut().unwrap() ^= 0xff;
+    assert_eq!(broken(&image), ["checksum valid (/RELEASE)"]);
+}
+
+#[test]
+fn too_large() {
+    let mut image = driver();
+    image.bytes.resize(16 * 1024, 0);
+    assert_eq!(broken(&sign_off(image)), ["smaller than 16 KiB"]);
+}
+
+#[test]
+fn another_import() {
+    let image = with_replaced(b"\0ZwClose\0", b"\0ZwYield\0");
+    assert_eq!(broken(&image), ["imports exactly the expected routines"]);
+}
+
+#[test]
+fn an_import_of_another_module() {
+    let image = with_replaced(b"ntoskrnl.exe", b"ntdll.dll\0\0\0");
+    assert_eq!(broken(&image), ["imports exactly the expected routines"]);
+}
+
+#[test]
+fn symbols_of_another_build() {
+    let guid = driver().symbols.guid;
+    let image = with_replaced(&guid, &[0x5a; 16]);
+    assert_eq!(broken(&image), ["symbols belong to the image"]);
+
+    let mut older = driver();
+    older.symbols.age += 1;
+    assert_eq!(broken(&older), ["symbols belong to the image"]);
+}
+
+#[test]
+fn another_entry_point() {
+    let image = with_header(16, |byte| *byte ^= 0x10);
+    assert_eq!(broken(&image), ["starts at DriverEntry"]);
+}
+
+#[test]
+fn a_function_without_a_name() {
+    for lost in ["driver_entry", "driver_unload", "notify::notify"] {
+        let mut image = driver();
+        image.symbols.functions.retain(|name| !name.contains(lost));
+        assert_eq!(
+            broken(&image),
+            ["symbols name the driver's functions"],
+            "{lost}"
+        );
+    }
+}
