@@ -23,12 +23,12 @@ if not exist "%FOLDER%procmon.sys" (
 if /i "%~1"=="/signed" goto service
 
 rem What this start of Windows allows, whatever bcdedit says of the next one.
-reg query HKLM\SYSTEM\CurrentControlSet\Control /v SystemStartOptions 2>nul | find /i "TESTSIGNING" >nul
+reg query HKLM\SYSTEM\CurrentControlSet\Control /v SystemStartOptions 2>nul | find "TESTSIGNING" >nul
 if not errorlevel 1 goto certificate
 echo install: Windows does not accept test signatures now.
 reg query HKLM\SYSTEM\CurrentControlSet\Control\SecureBoot\State /v UEFISecureBootEnabled 2>nul | find "0x1" >nul
-if not errorlevel 1 echo   1. Turn Secure Boot off in the settings of this virtual machine.
-echo   Type "bcdedit /set testsigning on", restart Windows, and run install.cmd again.
+if not errorlevel 1 echo   Turn Secure Boot off in the settings of this virtual machine; then, as administrator,
+echo   type "bcdedit /set testsigning on", restart Windows, and run install.cmd again.
 exit /b 577
 
 :certificate
@@ -47,21 +47,19 @@ for %%S in (Root TrustedPublisher) do (
 )
 
 :service
-sc query procmon >nul 2>&1
-if errorlevel 1060 goto copy
 sc stop procmon >nul 2>&1
-
-:copy
+sc delete procmon >nul 2>&1
 copy /y "%FOLDER%procmon.sys" "%DRIVER%" >nul
 if errorlevel 1 (
     echo install: %DRIVER% cannot be written.
     exit /b 5
 )
-sc create procmon type= kernel start= demand binPath= "%DRIVER%" DisplayName= procmon >nul 2>&1
-if %errorlevel%==1073 sc config procmon type= kernel start= demand binPath= "%DRIVER%" >nul
-if errorlevel 1 (
-    echo install: the service cannot be created, error %errorlevel%.
-    exit /b %errorlevel%
+sc create procmon type= kernel start= demand binPath= "%DRIVER%" DisplayName= procmon >nul
+set "RESULT=%errorlevel%"
+if %RESULT%==1072 echo install: the old service is still held open. Close services.msc and the like.
+if not %RESULT%==0 (
+    echo install: the service cannot be created, error %RESULT%.
+    exit /b %RESULT%
 )
 sc start procmon >nul
 set "RESULT=%errorlevel%"
