@@ -1,20 +1,26 @@
 //! The import libraries that a driver links against, made from lists of names.
 
-use std::fs::{self, File};
-use std::io::BufWriter;
+use std::fs;
+use std::io::{self, Cursor};
 use std::path::Path;
 
-use ar_archive_writer::{COFFShortExport, MachineTypes, write_import_library};
+use ar_archive_writer::{
+    ArchiveKind, COFFShortExport, DEFAULT_OBJECT_READER, MachineTypes, NewArchiveMember,
+    write_archive_to_stream, write_import_library,
+};
 
 use crate::error::{ConfigError, IoError};
-use crate::{ApiSubset, Config, CpuArchitecture};
+use crate::{ApiSubset, Config, CpuArchitecture, load_config};
 
 /// The routines of the kernel, a module-definition file.
 const NTOSKRNL_DEF: &str = include_str!("../ntoskrnl.def");
 
+/// Holds code of its own, not imports.
+const LOAD_CONFIG_LIBRARY: &str = "BufferOverflowFastFailK";
+
 /// What the original links every WDM driver against. All that drivers import
-/// from these lives in `ntoskrnl.exe` today, so all but one are empty here.
-const BASE_LIBRARIES: &[&str] = &["BufferOverflowFastFailK", "ntoskrnl", "hal", "wmilib"];
+/// lives in `ntoskrnl.exe` today, so the last two are empty here.
+const BASE_LIBRARIES: &[&str] = &[LOAD_CONFIG_LIBRARY, "ntoskrnl", "hal", "wmilib"];
 
 /// Linked for ARM64 only.
 const ARM64_LIBRARY: &str = "arm64rt";
@@ -51,32 +57,44 @@ pub fn write_all(folder: &Path, architecture: CpuArchitecture) -> Result<(), Con
     );
     fs::create_dir_all(folder).map_err(|error| IoError::with_path(folder, error))?;
     for name in libraries(architecture) {
-        let exports = match name {
-            "ntoskrnl" => exports(NTOSKRNL_DEF),
-            _ => Vec::new(),
+        let path = folder.join(format!("{name}.lib"));
+        let mut library = Cursor::new(Vec::new());
+        let written = match name {
+            LOAD_CONFIG_LIBRARY => write_load_config(&mut library, architecture),
+            "ntoskrnl" => write_imports(&mut library, name, &exports(NTOSKRNL_DEF), architecture),
+            _ => write_imports(&mut library, name, &[], architecture),
         };
-        write(folder, name, &exports, architecture)?;
+        written
+            .and_then(|()| fs::write(&path, library.into_inner()))
+            .map_err(|error| IoError::with_path(path, error))?;
     }
     Ok(())
 }
 
-fn write(
-    folder: &Path,
+fn write_imports(
+    library: &mut Cursor<Vec<u8>>,
     name: &str,
     exports: &[COFFShortExport],
     architecture: CpuArchitecture,
-) -> Result<(), ConfigError> {
+) -> io::Result<()> {
     let machine = match architecture {
         CpuArchitecture::Amd64 => MachineTypes::AMD64,
         CpuArchitecture::Arm64 => MachineTypes::ARM64,
     };
-    let path = folder.join(format!("{name}.lib"));
-    let file = File::create(&path).map_err(|error| IoError::with_path(&path, error))?;
-    let mut file = BufWriter::new(file);
     let image = format!("{name}.exe");
-    write_import_library(&mut file, &image, exports, machine, false, false, &[])
-        .map_err(|error| IoError::with_path(path, error))?;
-    Ok(())
+    write_import_library(library, &image, exports, machine, false, false, &[])
+}
+
+fn write_load_config(
+    library: &mut Cursor<Vec<u8>>,
+    architecture: CpuArchitecture,
+) -> io::Result<()> {
+    let member = NewArchiveMember::new(
+        load_config::object_file(architecture),
+        &DEFAULT_OBJECT_READER,
+        "load_config.obj".to_owned(),
+    );
+    write_archive_to_stream(library, &[member], ArchiveKind::Coff, false, Some(false))
 }
 
 /// Reads the `EXPORTS` of a module-definition file: a name a line, `DATA`

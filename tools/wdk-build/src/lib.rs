@@ -15,6 +15,7 @@ mod bindgen;
 mod error;
 mod headers;
 mod import_library;
+mod load_config;
 mod metadata;
 
 use std::env;
