@@ -13,8 +13,8 @@ use anyhow::Result;
 use crate::arch::Arch;
 use crate::repository;
 use crate::toolchain::{
-    Compiler, DDK_HEADERS, DDK_INCLUDE, LIBCLANG, LLD_LINK, LLVM_RC, RC_PATH, StandardLibrary,
-    WINDOWS_COMPILER, provide, sysroot,
+    Compiler, DDK_HEADERS, DDK_INCLUDE, DEBIAN_CLIPPY, LIBCLANG, LLD_LINK, LLVM_RC, RC_PATH,
+    StandardLibrary, WINDOWS_COMPILER, provide, sysroot,
 };
 
 /// What the linker is told beyond what the driver's build script asks for: to
@@ -63,7 +63,7 @@ impl Cross {
         let sysroot = match compiler.standard_library {
             StandardLibrary::Installed => None,
             StandardLibrary::Source => {
-                let mut cargo = cargo();
+                let mut cargo = host_cargo();
                 use_compiler(&mut cargo, &compiler);
                 Some(sysroot::build(&compiler, arch, cargo)?)
             }
@@ -86,28 +86,43 @@ impl Cross {
 
     /// The command `cargo SUBCOMMAND` for the driver's package.
     pub fn cargo(&self, subcommand: &str) -> Command {
-        let mut command = cargo();
-        self.prepare(&mut command, subcommand);
-        command
+        self.prepared(host_cargo(), subcommand)
     }
 
     /// The command `cargo SUBCOMMAND` for another package that is compiled for
     /// Windows, whose lock file lies beside its manifest.
     pub fn cargo_for(&self, subcommand: &str, package: &Path) -> Command {
-        let mut command = self.cargo(subcommand);
-        let lock = package.join("Cargo.lock").display().to_string();
-        command
-            .arg("--config")
-            .arg(format!("resolver.lockfile-path={lock:?}"))
-            .arg("--manifest-path")
-            .arg(package.join("Cargo.toml"));
-        command
+        for_package(self.cargo(subcommand), package)
+    }
+
+    /// The command `cargo clippy` for the driver's package.
+    ///
+    /// # Errors
+    ///
+    /// When there is no clippy for the compiler and none can be installed.
+    pub fn clippy(&self) -> Result<Command> {
+        let mut command = if self.compiler.is_debian() {
+            Command::new(DEBIAN_CLIPPY.get()?)
+        } else {
+            host_cargo()
+        };
+        command.env("CARGO", host_cargo().get_program());
+        Ok(self.prepared(command, "clippy"))
+    }
+
+    /// The command `cargo clippy` for another package, as [`Self::cargo_for`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::clippy`].
+    pub fn clippy_for(&self, package: &Path) -> Result<Command> {
+        Ok(for_package(self.clippy()?, package))
     }
 
     /// Adds to `command`, a program that takes cargo's arguments, all that
     /// makes it compile for Windows.
-    pub fn prepare(&self, command: &mut Command, subcommand: &str) {
-        use_compiler(command, &self.compiler);
+    fn prepared(&self, mut command: Command, subcommand: &str) -> Command {
+        use_compiler(&mut command, &self.compiler);
         command
             .env("LIBCLANG_PATH", &self.libclang)
             .env(RC_PATH, &self.resource_compiler)
@@ -122,6 +137,7 @@ impl Cross {
             .args(["--target", self.arch.target()])
             .arg("--target-dir")
             .arg(repository::cross_target());
+        command
     }
 
     /// The linker and its arguments, as settings of cargo's configuration.
@@ -141,8 +157,20 @@ impl Cross {
     }
 }
 
-fn cargo() -> Command {
+/// Cargo, as it was when it started this program.
+pub fn host_cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Has `cargo` work on the package in a folder instead of the driver's.
+fn for_package(mut cargo: Command, package: &Path) -> Command {
+    let lock = package.join("Cargo.lock").display().to_string();
+    cargo
+        .arg("--config")
+        .arg(format!("resolver.lockfile-path={lock:?}"))
+        .arg("--manifest-path")
+        .arg(package.join("Cargo.toml"));
+    cargo
 }
 
 /// Has cargo use `compiler` and nothing that the user's environment holds for

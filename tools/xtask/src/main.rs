@@ -11,6 +11,7 @@ mod inf;
 mod package;
 mod repository;
 mod run;
+mod test;
 mod toolchain;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ enum Verb {
     Build(build::Build),
     Package(package::Package),
     Run(run::Run),
+    Test(test::Test),
     Check(check::Check),
 }
 
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         Verb::Build(verb) => verb.execute(),
         Verb::Package(verb) => verb.execute(),
         Verb::Run(verb) => verb.execute(),
+        Verb::Test(verb) => verb.execute(),
         Verb::Check(verb) => verb.execute(),
     };
     match outcome {

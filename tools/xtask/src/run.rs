@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::arch::Arch;
 use crate::build::{self, Profile};
-use crate::cross::Cross;
+use crate::cross::{self, Cross};
 use crate::{command, repository};
 
 /// Build procmon.sys, load it into the embedded kernel and watch processes.
@@ -105,10 +105,9 @@ impl Request {
 
 /// Builds the embedded kernel and gives its program's path.
 fn build_ntsim() -> Result<PathBuf> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     command::run(
         "building ntsim",
-        Command::new(cargo)
+        cross::host_cargo()
             .args(["build", "--package", "ntsim", "--bin", "ntsim"])
             .arg("--manifest-path")
             .arg(repository::tools().join("Cargo.toml")),

@@ -6,6 +6,7 @@ mod compiler;
 mod ddk;
 mod libclang;
 mod linker;
+mod lints;
 mod requirement;
 mod resources;
 pub mod sysroot;
@@ -14,6 +15,7 @@ pub use compiler::{Compiler, StandardLibrary, WINDOWS_COMPILER};
 pub use ddk::{DDK_HEADERS, DDK_INCLUDE};
 pub use libclang::LIBCLANG;
 pub use linker::LLD_LINK;
+pub use lints::{CLIPPY, DEBIAN_CLIPPY, RUSTFMT};
 pub use requirement::{Requirement, provide};
 pub use resources::{LLVM_RC, RC_PATH};
 

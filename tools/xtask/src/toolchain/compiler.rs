@@ -45,6 +45,13 @@ pub const WINDOWS_COMPILER: Requirement<Compiler> = Requirement {
     elsewhere: "type: rustup target add x86_64-pc-windows-msvc",
 };
 
+impl Compiler {
+    /// Whether this is Debian's compiler, which rustup's clippy cannot serve.
+    pub fn is_debian(&self) -> bool {
+        self.rustc == Path::new(DEBIAN_RUSTC)
+    }
+}
+
 fn find(arch: Arch) -> Option<Compiler> {
     let usual = env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc"));
     let candidates = [PathBuf::from(usual), PathBuf::from(DEBIAN_RUSTC)];
