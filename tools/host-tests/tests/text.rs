@@ -24,15 +24,12 @@ fn undone(shown: &[u16]) -> Vec<u16> {
             .and_then(|digits| String::from_utf16(digits).ok())
             .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
             .map(|digits| u16::from_str_radix(&digits, 16).unwrap());
-        match escaped {
-            Some(unit) => {
-                text.push(unit);
-                rest = &after[5..];
-            }
-            None => {
-                text.push(unit);
-                rest = after;
-            }
+        if let Some(unit) = escaped {
+            text.push(unit);
+            rest = &after[5..];
+        } else {
+            text.push(unit);
+            rest = after;
         }
     }
     text
