@@ -11,6 +11,7 @@ use crate::io::load::{self, Drivers};
 use crate::ke::{Context, Event};
 use crate::ldr::Modules;
 use crate::mm::pages::Guarded;
+use crate::mm::strings;
 use crate::nt::{self, ClientId, Irql, NtStatus, SystemTime};
 use crate::ob::handles::HandleTable;
 use crate::ob::{Directory, Object, Type};
@@ -392,6 +393,7 @@ impl Kernel {
             .pool
             .describe(address)
             .or_else(|| self.objects.describe(address))
+            .or_else(|| strings::describe(address).map(str::to_owned))
             .or_else(|| {
                 let module = self.modules.find(address)?;
                 let offset = address - module.range().start;

@@ -5,6 +5,7 @@ pub mod backtrace;
 pub mod image;
 pub mod map;
 pub mod symbols;
+mod unwind;
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -12,13 +13,14 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use framehop::x86_64::UnwinderX86_64;
-use framehop::{Module as UnwindModule, ModuleSectionInfo, Unwinder as _};
+use framehop::{Module as UnwindModule, Unwinder as _};
 
 use crate::report::Frame;
 use backtrace::{Backtrace, CodeAddress};
 use image::{CheckedImage, ImageError};
 use map::{MappedImage, Resolve};
 use symbols::Symbols;
+use unwind::UnwindSections;
 
 /// How many unloaded images stay known, so that a call into one is named.
 const UNLOADED_LIMIT: usize = 50;
@@ -53,7 +55,7 @@ pub struct Modules {
 struct State {
     loaded: Vec<Arc<Module>>,
     unloaded: VecDeque<Arc<Module>>,
-    unwinder: UnwinderX86_64<Vec<u8>>,
+    unwinder: UnwinderX86_64<Arc<[u8]>>,
 }
 
 impl Modules {
@@ -86,10 +88,7 @@ impl Modules {
             name,
             range.clone(),
             range.start,
-            UnwindSections {
-                preferred_base: image.preferred_base,
-                image: &image,
-            },
+            UnwindSections::new(&image),
         ));
         state.loaded.push(Arc::clone(&module));
         Ok(module)
@@ -186,7 +185,7 @@ pub struct UnwinderGuard<'a>(RwLockReadGuard<'a, State>);
 
 impl UnwinderGuard<'_> {
     /// What walks the stacks of the loaded images.
-    pub fn unwinder(&self) -> &UnwinderX86_64<Vec<u8>> {
+    pub fn unwinder(&self) -> &UnwinderX86_64<Arc<[u8]>> {
         &self.0.unwinder
     }
 
@@ -196,41 +195,5 @@ impl UnwinderGuard<'_> {
     }
 }
 
-/// Gives the unwinder an image's sections.
-struct UnwindSections<'a, 'data> {
-    preferred_base: u64,
-    image: &'a CheckedImage<'data>,
-}
-
-impl ModuleSectionInfo<Vec<u8>> for UnwindSections<'_, '_> {
-    fn base_svma(&self) -> u64 {
-        self.preferred_base
-    }
-
-    fn section_svma_range(&mut self, name: &[u8]) -> Option<Range<u64>> {
-        let section = self.section(name)?;
-        let start = self.preferred_base + u64::from(section.address);
-        Some(start..start + section.data.len() as u64)
-    }
-
-    fn section_data(&mut self, name: &[u8]) -> Option<Vec<u8>> {
-        self.section(name).map(|section| section.data.to_vec())
-    }
-
-    fn segment_svma_range(&mut self, _name: &[u8]) -> Option<Range<u64>> {
-        None
-    }
-
-    fn segment_data(&mut self, _name: &[u8]) -> Option<Vec<u8>> {
-        None
-    }
-}
-
-impl<'a, 'data> UnwindSections<'a, 'data> {
-    fn section(&self, name: &[u8]) -> Option<&'a image::Section<'data>> {
-        self.image
-            .sections
-            .iter()
-            .find(|section| section.name.as_bytes() == name)
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! The driver's call stack, walked by the unwind data of its image.
 
 use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
 use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64};
@@ -96,7 +97,10 @@ fn walk(
     let modules = context.kernel.modules.unwinder();
     let mut frames = vec![first];
     let mut read_stack = |address| read(control, address);
-    CACHE.with_borrow_mut(|cache| {
+    // The walker computes with registers as it finds them, and a driver that
+    // faulted may have left anything in them: arithmetic that overflows ends
+    // the walk, not the program.
+    let mut walk = |cache: &mut CacheX86_64| {
         let mut walker =
             modules
                 .unwinder()
@@ -113,6 +117,9 @@ fn walk(
                 is_return: true,
             });
         }
+    };
+    CACHE.with_borrow_mut(|cache| {
+        let _ = panic::catch_unwind(AssertUnwindSafe(|| walk(cache)));
     });
     Backtrace(frames)
 }

@@ -5,13 +5,15 @@
 
 use object::LittleEndian as LE;
 use object::pe::{
-    IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG, IMAGE_DLLCHARACTERISTICS_FORCE_INTEGRITY,
-    IMAGE_FILE_EXECUTABLE_IMAGE, IMAGE_FILE_RELOCS_STRIPPED, IMAGE_REL_BASED_ABSOLUTE,
-    IMAGE_REL_BASED_DIR64, IMAGE_SCN_MEM_DISCARDABLE, IMAGE_SCN_MEM_EXECUTE, IMAGE_SCN_MEM_READ,
-    IMAGE_SCN_MEM_WRITE, IMAGE_SUBSYSTEM_NATIVE, ImageNtHeaders64,
+    IMAGE_DIRECTORY_ENTRY_EXCEPTION, IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG,
+    IMAGE_DLLCHARACTERISTICS_FORCE_INTEGRITY, IMAGE_FILE_EXECUTABLE_IMAGE,
+    IMAGE_FILE_RELOCS_STRIPPED, IMAGE_REL_BASED_ABSOLUTE, IMAGE_REL_BASED_DIR64,
+    IMAGE_SCN_MEM_DISCARDABLE, IMAGE_SCN_MEM_EXECUTE, IMAGE_SCN_MEM_READ, IMAGE_SCN_MEM_WRITE,
+    IMAGE_SUBSYSTEM_NATIVE, ImageNtHeaders64,
 };
 use object::read::pe::{ImageNtHeaders as _, ImageOptionalHeader as _, Import, PeFile64};
 
+use super::unwind;
 use crate::arch::IMAGE_MACHINE;
 use crate::mm::pages::{PAGE, Protection, round_up};
 
@@ -87,6 +89,8 @@ pub struct CheckedImage<'data> {
     pub imports: Vec<ImportedName>,
     /// Whether it was linked /INTEGRITYCHECK.
     pub force_integrity: bool,
+    /// Where its function table is, and how long.
+    pub exceptions: Option<(u32, u32)>,
     /// Where its load configuration is.
     pub load_configuration: Option<u32>,
     /// The PDB that was written with it.
@@ -120,6 +124,13 @@ impl<'data> CheckedImage<'data> {
         let optional = &file.nt_headers().optional_header;
         let entry = optional.address_of_entry_point.get(LE);
         check_entry(entry, &sections)?;
+        let exceptions = file
+            .data_directory(IMAGE_DIRECTORY_ENTRY_EXCEPTION)
+            .map(|directory| (directory.virtual_address.get(LE), directory.size.get(LE)))
+            .filter(|(_, size)| *size != 0);
+        if let Some((address, size)) = exceptions {
+            unwind::check(&sections, address, size)?;
+        }
         let image = Self {
             preferred_base: optional.image_base(),
             size: optional.size_of_image(),
@@ -130,6 +141,7 @@ impl<'data> CheckedImage<'data> {
             force_integrity: optional
                 .dll_characteristics()
                 .contains(IMAGE_DLLCHARACTERISTICS_FORCE_INTEGRITY),
+            exceptions,
             load_configuration: file
                 .data_directory(IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG)
                 .map(|directory| directory.virtual_address.get(LE))

@@ -27,6 +27,9 @@ struct Slot {
 
 static FREE: Mutex<Vec<Slot>> = Mutex::new(Vec::new());
 
+/// Where drivers see the slots.
+static CHUNKS: Mutex<Vec<Reservation>> = Mutex::new(Vec::new());
+
 /// A `UNICODE_STRING` that a driver can read while this value lives.
 pub struct GuestString {
     slot: Option<Slot>,
@@ -72,6 +75,18 @@ impl Drop for GuestString {
     }
 }
 
+/// What lies at `address`, for reports.
+pub fn describe(address: u64) -> Option<&'static str> {
+    let chunks = CHUNKS.lock().unwrap_or_else(PoisonError::into_inner);
+    let chunk = chunks.iter().find(|chunk| chunk.contains(address))?;
+    let offset = address - chunk.base() as u64;
+    Some(if offset % SLOT_WITH_GUARD as u64 >= SLOT as u64 {
+        "past the end of a string handed to the driver"
+    } else {
+        "a string handed to the driver, which is read-only"
+    })
+}
+
 fn take() -> io::Result<Slot> {
     let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(slot) = free.pop() {
@@ -110,7 +125,11 @@ fn make_chunk() -> io::Result<Vec<Slot>> {
             readable: readable.base() + to,
         });
     }
-    std::mem::forget((writable, readable));
+    std::mem::forget(writable);
+    CHUNKS
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push(readable);
     Ok(slots)
 }
 

@@ -1,0 +1,7 @@
+//! The embedded kernel with the driver that ships: whole, damaged, and with a
+//! few bytes of other code in it.
+
+mod faults;
+mod images;
+mod life;
+mod shipped;
