@@ -1,6 +1,7 @@
 //! Hands the WDK's linker arguments and `cfg` settings for a WDM driver to
 //! Cargo, and the linker the version resource that Explorer and `lm v` show.
 
+use std::env;
 use std::error::Error;
 
 use winresource::{VersionInfo, WindowsResource};
@@ -21,5 +22,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .set("LegalCopyright", "MIT OR Apache-2.0")
         .set("OriginalFilename", "procmon.sys")
         .compile()?;
+    // What the WDK's own projects pass, and wdk-build leaves to the driver.
+    println!("cargo::rustc-cdylib-link-arg=/SECTION:INIT,ERD");
+    if env::var("CARGO_CFG_TARGET_ARCH")? == "x86_64" {
+        println!("cargo::rustc-cdylib-link-arg=/CETCOMPAT");
+    }
     Ok(wdk_build::configure_wdk_binary_build()?)
 }

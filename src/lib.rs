@@ -82,6 +82,9 @@ impl ProcessObserver for Procmon {
 // SAFETY: "DriverEntry" is the name that the linker is told to start at, and
 // nothing else in the image exports it.
 #[unsafe(export_name = "DriverEntry")]
+// SAFETY: The section holds code; the kernel discards it once DriverEntry has
+// returned, and nothing calls DriverEntry again.
+#[unsafe(link_section = "INIT")]
 pub unsafe extern "system" fn driver_entry(
     driver: &mut DRIVER_OBJECT,
     _registry_path: PCUNICODE_STRING,

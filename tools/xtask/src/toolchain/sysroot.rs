@@ -29,7 +29,11 @@ pub fn build(compiler: &Compiler, arch: Arch, cargo: Command) -> Result<PathBuf>
         .sysroot_config(SysrootConfig::NoStd)
         // As in the libraries that Rust distributes: bitcode for link-time
         // optimisation, and lines for backtraces.
-        .rustflags(["-Cembed-bitcode=yes", "-Cdebuginfo=line-tables-only"])
+        .rustflags([
+            "-Cembed-bitcode=yes",
+            "-Cdebuginfo=line-tables-only",
+            "-Ccontrol-flow-guard",
+        ])
         .rustc_version(rustc_version::VersionMeta::for_command(rustc())?)
         .cargo(cargo)
         .when_build_required(|| announce(&source, arch))
