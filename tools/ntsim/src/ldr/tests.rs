@@ -26,7 +26,7 @@ fn load(data: &[u8]) -> Result<(), ImageError> {
 fn walk_everywhere(modules: &Modules, module: &Module) {
     let mut cache = CacheX86_64::new();
     let guard = modules.unwinder();
-    for address in module.range().step_by(61) {
+    for address in module.range().step_by(509) {
         let registers = UnwindRegsX86_64::new(address, 0x7000, 0x8000);
         let mut read = |at: u64| {
             if at < 0x9000 {
