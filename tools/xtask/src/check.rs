@@ -6,6 +6,7 @@ mod metadata;
 mod rules;
 #[cfg(test)]
 mod rules_fail;
+mod version;
 
 use std::path::{Path, PathBuf};
 
@@ -15,9 +16,11 @@ use clap::Args;
 use crate::arch::Arch;
 use crate::build::{self, Profile};
 use crate::cross::Cross;
+use crate::package;
 use image::Image;
+pub use image::computed_checksum;
 
-/// Check the release image, its symbols, and the WDK bindings behind it.
+/// Check the release image, its symbols, its INF, and the WDK bindings behind it.
 #[derive(Args)]
 pub struct Check {
     /// Check this image, with its .pdb beside it, and nothing else
@@ -38,6 +41,8 @@ impl Check {
 /// Builds the driver and checks all of it.
 pub fn driver(cross: &Cross) -> Result<()> {
     check_image(&build::driver(cross, Profile::Release)?)?;
+    package::inf(cross.arch())?;
+    println!("ok    the INF keeps the rules for primitive drivers");
     metadata::agrees(cross)?;
     println!("ok    the WDK bindings agree with Microsoft's metadata");
     metadata::notices_differences(cross)?;

@@ -70,7 +70,7 @@ impl Package {
 
         let content = Content {
             arch: self.arch,
-            version: driver_version()?,
+            version: repository::driver_version()?,
             date,
             image: &image,
             inx: &repository::root().join("procmon.inx"),
@@ -122,7 +122,7 @@ impl Content<'_> {
         let driver = folder.join("procmon.sys");
         signing::sign_image(self.image, &driver, self.certificate, self.date)?;
 
-        let inf = self.inf()?;
+        let inf = stamped(self.inx, self.arch, &self.version, self.date)?;
         let members = [
             Member::Image {
                 name: "procmon.sys",
@@ -171,24 +171,38 @@ impl Content<'_> {
         fs::write(folder.join("SHA256SUMS"), sums(folder)?)?;
         Ok(())
     }
+}
 
-    fn inf(&self) -> Result<String> {
-        let inx = fs::read_to_string(self.inx)
-            .with_context(|| format!("cannot read {}", self.inx.display()))?;
-        let stamp = Stamp {
-            architecture: self.arch.inf_name(),
-            catalog: "procmon.cat",
-            version: &self.version,
-            date: date_time(self.date)?,
-        };
-        let inf = stamp.apply(&inx)?;
-        let parsed = Inf::parse(&inf).with_context(|| self.inx.display().to_string())?;
-        let violations = rules::violations(&parsed, self.arch.inf_name(), &["procmon.sys"]);
-        if !violations.is_empty() {
-            bail!("{}: {}", self.inx.display(), violations.join("; "));
-        }
-        Ok(inf)
+/// The driver's INF for a processor, made from its template and held to the
+/// rules.
+///
+/// # Errors
+///
+/// When a rule is broken; the error names each.
+pub fn inf(arch: Arch) -> Result<String> {
+    stamped(
+        &repository::root().join("procmon.inx"),
+        arch,
+        &repository::driver_version()?,
+        date()?,
+    )
+}
+
+fn stamped(inx: &Path, arch: Arch, version: &str, date: Duration) -> Result<String> {
+    let text = fs::read_to_string(inx).with_context(|| format!("cannot read {}", inx.display()))?;
+    let stamp = Stamp {
+        architecture: arch.inf_name(),
+        catalog: "procmon.cat",
+        version,
+        date: date_time(date)?,
+    };
+    let inf = stamp.apply(&text)?;
+    let parsed = Inf::parse(&inf).with_context(|| inx.display().to_string())?;
+    let violations = rules::violations(&parsed, arch.inf_name(), &["procmon.sys"]);
+    if !violations.is_empty() {
+        bail!("{}: {}", inx.display(), violations.join("; "));
     }
+    Ok(inf)
 }
 
 /// A folder beside what it will replace, so that a rename suffices.
@@ -239,18 +253,6 @@ fn date() -> Result<Duration> {
 
 fn date_time(date: Duration) -> Result<DateTime> {
     DateTime::from_unix_duration(date).context("the date is out of range")
-}
-
-/// The version of the driver, which its manifest alone states.
-fn driver_version() -> Result<String> {
-    let manifest = repository::root().join("Cargo.toml");
-    let text = fs::read_to_string(&manifest)
-        .with_context(|| format!("cannot read {}", manifest.display()))?;
-    text.lines()
-        .take_while(|line| !line.starts_with("[lib"))
-        .find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'))
-        .map(str::to_owned)
-        .with_context(|| format!("{} states no version", manifest.display()))
 }
 
 /// Where this user's test certificate is: outside of any repository.

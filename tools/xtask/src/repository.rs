@@ -1,6 +1,9 @@
 //! Where things are in this repository.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
 
 /// The repository's top level: the driver's own package.
 pub fn root() -> &'static Path {
@@ -24,4 +27,20 @@ pub fn cross_target() -> PathBuf {
 /// The package that holds the WDK bindings against Microsoft's metadata.
 pub fn abi_check() -> PathBuf {
     tools().join("abi-check")
+}
+
+/// The version of the driver, which its manifest alone states.
+///
+/// # Errors
+///
+/// When the manifest cannot be read, or states none.
+pub fn driver_version() -> Result<String> {
+    let manifest = root().join("Cargo.toml");
+    let text = fs::read_to_string(&manifest)
+        .with_context(|| format!("cannot read {}", manifest.display()))?;
+    text.lines()
+        .take_while(|line| !line.starts_with("[lib"))
+        .find_map(|line| line.strip_prefix("version = \"")?.strip_suffix('"'))
+        .map(str::to_owned)
+        .with_context(|| format!("{} states no version", manifest.display()))
 }

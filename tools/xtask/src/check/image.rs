@@ -68,31 +68,43 @@ impl Image {
         Ok(self.pe()?.nt_headers().optional_header)
     }
 
-    /// Where in the file the checksum of the image is.
-    pub fn checksum_offset(&self) -> object::Result<usize> {
-        // After the PE signature and the file header.
-        const IN_NT_HEADERS: usize = 4 + 20 + 64;
-        let nt_headers = self.pe()?.dos_header().e_lfanew.get(LittleEndian);
-        Ok(nt_headers as usize + IN_NT_HEADERS)
-    }
-
-    /// The checksum that the image should have: its 16-bit words added up with
-    /// their carries, without the checksum itself, plus the file's length.
+    /// The checksum that the image should have.
     pub fn computed_checksum(&self) -> object::Result<u32> {
-        let checksum = self.checksum_offset()?;
-        let sum = self
-            .bytes
-            .chunks(2)
-            .enumerate()
-            .filter(|(index, _)| !(checksum..checksum + 4).contains(&(index * 2)))
-            .fold(0u32, |sum, (_, word)| {
-                let high = word.get(1).copied().unwrap_or(0);
-                let sum = sum + u32::from(u16::from_le_bytes([word[0], high]));
-                (sum & 0xffff) + (sum >> 16)
-            });
-        let length = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
-        Ok(sum.wrapping_add(length))
+        computed_checksum(&self.bytes)
     }
+}
+
+/// Where in the file the checksum of an image is.
+///
+/// # Errors
+///
+/// When the bytes are no 64-bit PE image.
+pub fn checksum_offset(image: &[u8]) -> object::Result<usize> {
+    // After the PE signature and the file header.
+    const IN_NT_HEADERS: usize = 4 + 20 + 64;
+    let nt_headers = PeFile64::parse(image)?.dos_header().e_lfanew;
+    Ok(nt_headers.get(LittleEndian) as usize + IN_NT_HEADERS)
+}
+
+/// The checksum that an image should have: its 16-bit words added up with their
+/// carries, without the checksum itself, plus the file's length.
+///
+/// # Errors
+///
+/// When the bytes are no 64-bit PE image.
+pub fn computed_checksum(image: &[u8]) -> object::Result<u32> {
+    let checksum = checksum_offset(image)?;
+    let sum = image
+        .chunks(2)
+        .enumerate()
+        .filter(|(index, _)| !(checksum..checksum + 4).contains(&(index * 2)))
+        .fold(0u32, |sum, (_, word)| {
+            let high = word.get(1).copied().unwrap_or(0);
+            let sum = sum + u32::from(u16::from_le_bytes([word[0], high]));
+            (sum & 0xffff) + (sum >> 16)
+        });
+    let length = u32::try_from(image.len()).unwrap_or(u32::MAX);
+    Ok(sum.wrapping_add(length))
 }
 
 impl Symbols {

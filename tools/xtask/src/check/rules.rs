@@ -11,6 +11,8 @@ use object::read::pe::ImageThunkData as _;
 
 use super::image::Image;
 use super::imports;
+use super::version;
+use crate::repository;
 
 /// One thing that has to hold.
 pub struct Rule {
@@ -53,6 +55,10 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "imports exactly the expected routines",
         check: expected_imports,
+    },
+    Rule {
+        name: "version resource of this version",
+        check: this_version,
     },
     Rule {
         name: "symbols belong to the image",
@@ -176,6 +182,25 @@ fn imported(image: &Image) -> object::Result<Vec<String>> {
         }
     }
     Ok(names)
+}
+
+fn this_version(image: &Image) -> Result<(), String> {
+    let wanted = repository::driver_version().map_err(|error| format!("{error:#}"))?;
+    // A pre-release tag has no place among the numbers.
+    let numbers = wanted.split(['-', '+']).next().unwrap_or_default();
+    let found = version::of(&image.pe().map_err(text)?).map_err(text)?;
+    let found = found.ok_or("there is none")?;
+    let [major, minor, patch, _] = found.number;
+    if format!("{major}.{minor}.{patch}") != numbers {
+        return Err(format!("it says {major}.{minor}.{patch}, not {numbers}"));
+    }
+    if found.kind != version::DRIVER {
+        return Err(format!(
+            "it is of file type {}, not of a driver",
+            found.kind
+        ));
+    }
+    Ok(())
 }
 
 fn symbols_match(image: &Image) -> Result<(), String> {

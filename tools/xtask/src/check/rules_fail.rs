@@ -5,7 +5,7 @@
 use std::env;
 use std::path::PathBuf;
 
-use super::image::Image;
+use super::image::{Image, checksum_offset};
 use super::rules::RULES;
 
 fn driver() -> Image {
@@ -25,13 +25,13 @@ fn broken(image: &Image) -> Vec<&'static str> {
 
 /// Where the optional header lies in the file.
 fn optional_header(image: &Image) -> usize {
-    image.checksum_offset().unwrap() - 64
+    checksum_offset(&image.bytes).unwrap() - 64
 }
 
 /// Makes the checksum right again after a change.
 fn sign_off(mut image: Image) -> Image {
     let checksum = image.computed_checksum().unwrap();
-    let offset = image.checksum_offset().unwrap();
+    let offset = checksum_offset(&image.bytes).unwrap();
     image.bytes[offset..offset + 4].copy_from_slice(&checksum.to_le_bytes());
     image
 }
@@ -163,4 +163,28 @@ fn a_function_without_a_name() {
             "{lost}"
         );
     }
+}
+
+#[test]
+fn another_version() {
+    // VS_FIXEDFILEINFO: its signature, the structure's version, the file's.
+    let changed = {
+        let mut image = driver();
+        let fixed = 0xfeef_04bd_u32.to_le_bytes();
+        let start = image
+            .bytes
+            .windows(4)
+            .position(|word| word == fixed)
+            .unwrap();
+        image.bytes[start + 8] ^= 0x40;
+        sign_off(image)
+    };
+    assert_eq!(broken(&changed), ["version resource of this version"]);
+}
+
+#[test]
+fn no_version_resource() {
+    let signature = 0xfeef_04bd_u32.to_le_bytes();
+    let changed = with_replaced(&signature, &[0; 4]);
+    assert_eq!(broken(&changed), ["version resource of this version"]);
 }
