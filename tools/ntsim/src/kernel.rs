@@ -315,14 +315,28 @@ impl Kernel {
         let process = context.current_process();
         process.set_exit_status(exit.exit_status);
         notify::exit(&context)?;
+        self.bury(exit.process_id, &object);
+        Ok(())
+    }
+
+    /// Takes a process out that is gone without an exit to announce; no notify
+    /// routine hears of it.
+    pub fn forget_process(&self, process_id: u32) {
+        if let Some(object) = self.processes.find(process_id) {
+            self.bury(process_id, &object);
+        }
+    }
+
+    /// Closes what a process has open and lets go of it.
+    fn bury(&self, process_id: u32, object: &Arc<Object>) {
+        let process = object.process().expect("a table of processes");
         for (_, handle) in process.handles.close_all(|_| true) {
             self.objects.dereference(&handle.object);
         }
-        self.threads.forget(&self.objects, exit.process_id);
-        if self.processes.remove(exit.process_id, &object) {
-            self.objects.dereference(&object);
+        self.threads.forget(&self.objects, process_id);
+        if self.processes.remove(process_id, object) {
+            self.objects.dereference(object);
         }
-        Ok(())
     }
 
     /// A thread as notify routines find it: at `PASSIVE_LEVEL`, inside a critical

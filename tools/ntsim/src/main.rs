@@ -1,3 +1,9 @@
 //! Loads a Windows kernel driver into the embedded NT kernel and runs it.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

@@ -58,6 +58,12 @@ pub trait ProcessSource {
     /// Where the source has failed for good.
     fn next(&mut self, wait: Duration) -> anyhow::Result<Next>;
 
+    /// What else its user should know, since the last call: what was left out
+    /// and why.
+    fn take_notes(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Takes no new events; what has happened already can still be fetched.
     fn close(&mut self) {}
 }

@@ -82,11 +82,6 @@ impl Demo {
         demo
     }
 
-    /// What of the script was left out and why, since the last call.
-    pub fn take_notes(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.notes)
-    }
-
     fn add(&mut self, name: &str, arguments: &[&str]) {
         let Some(path) = find(name) else {
             self.notes
@@ -217,6 +212,10 @@ impl ProcessSource for Demo {
             }
             thread::sleep(POLL);
         }
+    }
+
+    fn take_notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notes)
     }
 
     fn close(&mut self) {

@@ -1,0 +1,50 @@
+//! The command line.
+
+mod log;
+mod machine;
+mod run;
+mod status_name;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Runs an unmodified x64 WDM driver under the NT kernel's rules, on Linux.
+#[derive(Parser)]
+#[command(name = "ntsim", version, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 clean; 1 the driver broke a rule, faulted, failed to load by its own status or left \
+something behind; 2 usage, or a file or a source of events that cannot be used.";
+
+#[derive(Subcommand)]
+enum Verb {
+    Run(run::Run),
+}
+
+/// How a verb ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Clean,
+    /// A driver is at fault, which was said.
+    DriverAtFault,
+}
+
+/// Carries out what the command line asks for.
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().verb {
+        Verb::Run(run) => run.execute(),
+    };
+    match outcome {
+        Ok(Outcome::Clean) => ExitCode::SUCCESS,
+        Ok(Outcome::DriverAtFault) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("ntsim: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
