@@ -1,4 +1,4 @@
-//! The log as DbgView shows it: a number, the time, the text.
+//! The log as `DbgView` shows it: a number, the time, the text.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;

@@ -11,7 +11,7 @@ use clap::Args;
 use ntsim::CodePage;
 use ntsim::source::connector::OpenError;
 use ntsim::source::demo::Demo;
-use ntsim::source::live::Live;
+use ntsim::source::live::{self, Live};
 use ntsim::source::{Next, ProcessSource};
 
 use super::Outcome;
@@ -20,7 +20,7 @@ use super::machine::Machine;
 
 /// Load a driver and let it watch the processes of this machine.
 ///
-/// The log goes to standard output, as DbgView shows it: number, seconds, text.
+/// The log goes to standard output, as `DbgView` shows it: number, seconds, text.
 /// Everything else goes to standard error.
 #[derive(Args)]
 pub struct Run {
@@ -125,8 +125,22 @@ impl Run {
         if self.demo {
             return Ok(demo());
         }
+        let may_see_names = live::may_see_names();
+        if !self.live && !may_see_names {
+            eprintln!(
+                "ntsim: running the demo: only root sees the programs of all processes (--live \
+                 watches without)"
+            );
+            return Ok(demo());
+        }
         match Live::open() {
             Ok(live) => {
+                if !may_see_names {
+                    eprintln!(
+                        "ntsim: not root: the programs of other users' processes cannot be seen, \
+                         so that their names are NULL"
+                    );
+                }
                 if io::stderr().is_terminal() {
                     eprintln!("ntsim: watching all processes; Ctrl-C ends");
                 }

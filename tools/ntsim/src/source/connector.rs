@@ -52,7 +52,7 @@ pub struct Stamped {
 /// Why the connector cannot be used.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// The socket is refused, which needs `CAP_NET_ADMIN`.
+    /// The socket is refused: kernels before 6.6 want `CAP_NET_ADMIN` for it.
     #[error("watching all processes needs root or CAP_NET_ADMIN ({0})")]
     NotAllowed(io::Error),
     /// The kernel does not answer on it.

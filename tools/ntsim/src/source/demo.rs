@@ -75,10 +75,7 @@ impl Demo {
         demo.add("echo", &["你好,世界", r"C:\Program Files\a b"]);
         demo.add("sh", &["-c", "kill -SEGV $$"]);
         demo.add_32_bit();
-        demo.add(
-            "sh",
-            &["-c", ": a line\n[Create] that is no line of the log"],
-        );
+        demo.add("sh", &["-c", "exit 0\n[Create] that is no line of the log"]);
         demo
     }
 
@@ -294,6 +291,7 @@ fn spawn(program: &Program) -> io::Result<(Pid, Hold)> {
 fn command(program: &Program) -> Command {
     let mut command = Command::new(&program.path);
     command
+        .arg0(program.path.file_name().unwrap_or_default())
         .args(&program.arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime as HostTime};
 use std::{io, thread};
 
+use ::procfs::process::Process;
 use nix::time::{ClockId, clock_gettime};
 
 use super::connector::{Connector, OpenError};
@@ -55,6 +56,16 @@ impl Live {
             reader: Some(reader),
         })
     }
+}
+
+/// Whether this process may see which program any other runs. Newer kernels
+/// tell everybody of processes, but show their programs to root alone.
+#[must_use]
+pub fn may_see_names() -> bool {
+    const CAP_SYS_PTRACE: u64 = 1 << 19;
+    Process::myself()
+        .and_then(|process| process.status())
+        .is_ok_and(|status| status.capeff & CAP_SYS_PTRACE != 0)
 }
 
 impl ProcessSource for Live {

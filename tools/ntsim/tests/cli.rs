@@ -1,0 +1,64 @@
+//! The command line where something is wrong with what it is given.
+
+use std::process::{Command, Output};
+
+fn ntsim(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_ntsim"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+/// It ends with exit code 2, nothing on standard output, and a line with each
+/// of these on standard error.
+fn refused(arguments: &[&str], reasons: &[&str]) {
+    let output = ntsim(arguments);
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {error}");
+    assert_eq!(output.stdout, b"", "{arguments:?}");
+    for reason in reasons {
+        assert!(error.contains(reason), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn what_cannot_be_used_is_named() {
+    refused(&["run"], &["DRIVER.sys"]);
+    refused(
+        &["run", "/no/such/driver.sys", "--demo"],
+        &["/no/such/driver.sys", "No such file"],
+    );
+    refused(&["run", "/etc/passwd", "--demo"], &["/etc/passwd", "PE"]);
+    refused(&["run", "x.sys", "--live", "--demo"], &["--live", "--demo"]);
+    refused(
+        &["run", "x.sys", "--code-page", "1200"],
+        &["1200", "65001", "936"],
+    );
+    refused(&["run", "x.sys", "--for", "soon"], &["soon", "seconds"]);
+    refused(&["run", "x.sys", "--for=-1"], &["seconds"]);
+    refused(&["fly"], &["fly"]);
+}
+
+#[test]
+fn help_explains_every_option_and_the_exit_codes() {
+    let output = ntsim(&["run", "--help"]);
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    for option in [
+        "--live",
+        "--demo",
+        "--for",
+        "--json",
+        "--driver",
+        "--service",
+        "--code-page",
+    ] {
+        assert!(text.contains(option), "{option}");
+    }
+    let output = ntsim(&["--help"]);
+    assert!(
+        String::from_utf8(output.stdout)
+            .unwrap()
+            .contains("Exit codes: 0 clean")
+    );
+}
