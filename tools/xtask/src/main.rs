@@ -9,6 +9,7 @@ mod command;
 mod cross;
 mod inf;
 mod package;
+mod picture;
 mod repository;
 mod run;
 mod test;
@@ -30,6 +31,7 @@ struct Cli {
 enum Verb {
     Build(build::Build),
     Package(package::Package),
+    Picture(picture::Picture),
     Run(run::Run),
     Test(test::Test),
     Check(check::Check),
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Build(verb) => verb.execute(),
         Verb::Package(verb) => verb.execute(),
+        Verb::Picture(verb) => verb.execute(),
         Verb::Run(verb) => verb.execute(),
         Verb::Test(verb) => verb.execute(),
         Verb::Check(verb) => verb.execute(),

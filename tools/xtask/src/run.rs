@@ -104,7 +104,7 @@ impl Request {
 }
 
 /// Builds the embedded kernel and gives its program's path.
-fn build_ntsim() -> Result<PathBuf> {
+pub fn build_ntsim() -> Result<PathBuf> {
     command::run(
         "building ntsim",
         cross::host_cargo()

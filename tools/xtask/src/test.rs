@@ -11,6 +11,7 @@ use crate::arch::Arch;
 use crate::build::{self, Profile};
 use crate::command;
 use crate::cross::{self, Cross};
+use crate::package::{OPENSSL, OSSLSIGNCODE};
 use crate::toolchain::{CLIPPY, RUSTFMT, provide};
 use crate::{check, repository};
 
@@ -40,7 +41,7 @@ impl Test {
 
 fn run_all(steps: &mut Steps) -> Result<()> {
     let cross = steps.run("find or install the tools", || {
-        provide(&[&RUSTFMT, &CLIPPY])?;
+        provide(&[&RUSTFMT, &CLIPPY, &OPENSSL, &OSSLSIGNCODE])?;
         Cross::new(Arch::X64)
     })?;
     let before = driver_files();
