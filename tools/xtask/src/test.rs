@@ -44,7 +44,7 @@ fn run_all(steps: &mut Steps) -> Result<()> {
         provide(&[&RUSTFMT, &CLIPPY, &OPENSSL, &OSSLSIGNCODE])?;
         Cross::new(Arch::X64)
     })?;
-    let before = driver_files();
+    let before = pinned();
 
     steps.run("format", || format(&packages()))?;
     let release = steps.run("build the release image", || {
@@ -59,11 +59,8 @@ fn run_all(steps: &mut Steps) -> Result<()> {
     steps.run("lint the driver", || lint_for_windows(&cross))?;
     steps.run("lint the tools", lint_tools)?;
     steps.run("unit and integration tests", || test_tools(&release, &dev))?;
-    steps.run("the driver's manifest and lock file are unchanged", || {
-        if before != driver_files() {
-            bail!("Cargo.toml or Cargo.lock was changed by a build for another host");
-        }
-        Ok(())
+    steps.run("manifest and lock files are unchanged", || {
+        unchanged(&before)
     })
 }
 
@@ -141,10 +138,56 @@ fn test_tools(release: &Path, dev: &Path) -> Result<()> {
     )
 }
 
-/// What a Windows user builds from, and no build of this command may touch.
-fn driver_files() -> Vec<Option<Vec<u8>>> {
-    ["Cargo.toml", "Cargo.lock"]
+/// What says which sources are compiled. The first two are what a Windows user
+/// builds from, and no build for Windows on another host may touch them.
+const PINNED: &[&str] = &[
+    "Cargo.toml",
+    "Cargo.lock",
+    "tools/abi-check/Cargo.lock",
+    "tools/cross/Cargo.lock",
+    "tools/Cargo.lock",
+];
+
+fn pinned() -> Vec<Option<Vec<u8>>> {
+    PINNED
         .iter()
         .map(|name| fs::read(repository::root().join(name)).ok())
         .collect()
+}
+
+fn unchanged(before: &[Option<Vec<u8>>]) -> Result<()> {
+    let after = pinned();
+    let changed = (0..PINNED.len()).find(|&index| before[index] != after[index]);
+    match changed {
+        Some(index) => bail!(
+            "{} was changed by the build; look at it and commit it, or take it back",
+            PINNED[index]
+        ),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_lock_file_is_named() {
+        let mut before = pinned();
+        assert!(before.iter().all(Option::is_some), "every file is there");
+        unchanged(&before).unwrap();
+        before[3] = None;
+        let error = unchanged(&before).unwrap_err().to_string();
+        assert!(error.starts_with("tools/cross/Cargo.lock "), "{error}");
+    }
+
+    #[test]
+    fn a_failed_step_is_not_counted_as_passed() {
+        let mut steps = Steps::default();
+        steps.run("one", || Ok(())).unwrap();
+        steps
+            .run("two", || -> Result<()> { bail!("two") })
+            .unwrap_err();
+        assert_eq!(steps.passed, 1);
+    }
 }
