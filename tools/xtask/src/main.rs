@@ -14,6 +14,7 @@ mod repository;
 mod run;
 mod test;
 mod toolchain;
+mod wine;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ enum Verb {
     Run(run::Run),
     Test(test::Test),
     Check(check::Check),
+    Wine(wine::Wine),
 }
 
 fn main() -> ExitCode {
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Verb::Run(verb) => verb.execute(),
         Verb::Test(verb) => verb.execute(),
         Verb::Check(verb) => verb.execute(),
+        Verb::Wine(verb) => verb.execute(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

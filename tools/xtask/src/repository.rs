@@ -18,6 +18,11 @@ pub fn tools() -> PathBuf {
     root().join("tools")
 }
 
+/// The workspace of what is loaded into Wine beside the driver.
+pub fn wine_fixtures() -> PathBuf {
+    tools().join("wine-fixtures")
+}
+
 /// Where cargo works when it compiles for Windows. Apart from `target/`, so
 /// that a host build and a Windows build never wait for each other's lock.
 pub fn cross_target() -> PathBuf {

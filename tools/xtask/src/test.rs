@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 use clap::Args;
 
 use crate::arch::Arch;
@@ -12,8 +12,8 @@ use crate::build::{self, Profile};
 use crate::command;
 use crate::cross::{self, Cross};
 use crate::package::{OPENSSL, OSSLSIGNCODE};
-use crate::toolchain::{CLIPPY, RUSTFMT, provide};
-use crate::{check, repository};
+use crate::toolchain::{CLIPPY, RUSTFMT, WINE, provide};
+use crate::{check, repository, wine};
 
 /// Test everything: formats, lints, the image, the driver and the tools.
 ///
@@ -27,6 +27,9 @@ const RELEASE_IMAGE: &str = "PROCMON_SYS";
 /// Names, for the tests that load the driver, its debug image.
 const DEV_IMAGE: &str = "PROCMON_SYS_DEV";
 
+/// The one step that some machines have to do without.
+const IN_WINE: &str = "the driver as a service in Wine";
+
 impl Test {
     /// Carries the verb out.
     pub fn execute(self) -> Result<()> {
@@ -34,7 +37,10 @@ impl Test {
         let mut steps = Steps::default();
         let outcome = run_all(&mut steps);
         let failed = usize::from(outcome.is_err());
-        println!("{} passed, {failed} failed", steps.passed);
+        println!(
+            "{} passed, {} skipped, {failed} failed",
+            steps.passed, steps.skipped
+        );
         outcome
     }
 }
@@ -59,6 +65,12 @@ fn run_all(steps: &mut Steps) -> Result<()> {
     steps.run("lint the driver", || lint_for_windows(&cross))?;
     steps.run("lint the tools", lint_tools)?;
     steps.run("unit and integration tests", || test_tools(&release, &dev))?;
+    match WINE.get() {
+        Ok(wine) => steps.run(IN_WINE, || {
+            wine::verify(wine, &cross, &release, false).map(drop)
+        })?,
+        Err(error) => steps.skip(IN_WINE, &error),
+    }
     steps.run("manifest and lock files are unchanged", || {
         unchanged(&before)
     })
@@ -68,9 +80,15 @@ fn run_all(steps: &mut Steps) -> Result<()> {
 #[derive(Default)]
 struct Steps {
     passed: usize,
+    skipped: usize,
 }
 
 impl Steps {
+    fn skip(&mut self, name: &str, why: &Error) {
+        self.skipped += 1;
+        println!("skip  {name}: {why:#}");
+    }
+
     fn run<T>(&mut self, name: &str, step: impl FnOnce() -> Result<T>) -> Result<T> {
         eprintln!("--- {name}");
         let start = Instant::now();
@@ -88,11 +106,12 @@ impl Steps {
 }
 
 /// The packages and workspaces of this repository.
-fn packages() -> [PathBuf; 3] {
+fn packages() -> [PathBuf; 4] {
     [
         repository::root().to_owned(),
         repository::tools(),
         repository::abi_check(),
+        repository::wine_fixtures(),
     ]
 }
 
@@ -111,10 +130,10 @@ fn format(packages: &[PathBuf]) -> Result<()> {
 fn lint_for_windows(cross: &Cross) -> Result<()> {
     let deny = ["--", "--deny", "warnings"];
     command::run("clippy", cross.clippy()?.args(deny))?;
-    command::run(
-        "clippy",
-        cross.clippy_for(&repository::abi_check())?.args(deny),
-    )
+    for package in [repository::abi_check(), repository::wine_fixtures()] {
+        command::run("clippy", cross.clippy_for(&package)?.args(deny))?;
+    }
+    Ok(())
 }
 
 fn lint_tools() -> Result<()> {
@@ -146,6 +165,7 @@ const PINNED: &[&str] = &[
     "tools/abi-check/Cargo.lock",
     "tools/cross/Cargo.lock",
     "tools/Cargo.lock",
+    "tools/wine-fixtures/Cargo.lock",
 ];
 
 fn pinned() -> Vec<Option<Vec<u8>>> {

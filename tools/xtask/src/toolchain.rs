@@ -10,6 +10,7 @@ mod lints;
 mod requirement;
 mod resources;
 pub mod sysroot;
+mod wine;
 
 pub use compiler::{Compiler, StandardLibrary, WINDOWS_COMPILER};
 pub use ddk::{DDK_HEADERS, DDK_INCLUDE};
@@ -18,6 +19,7 @@ pub use linker::LLD_LINK;
 pub use lints::{CLIPPY, DEBIAN_CLIPPY, RUSTFMT};
 pub use requirement::{Requirement, provide};
 pub use resources::{LLVM_RC, RC_PATH};
+pub use wine::{WINE, Wine};
 
 /// LLVM's versions in the order in which they are looked for: the one that
 /// this project is developed with, then newer ones, then older ones.

@@ -1,0 +1,37 @@
+//! Wine, which loads Windows drivers through its own service manager.
+
+use std::env;
+use std::path::PathBuf;
+
+use super::Requirement;
+
+/// Wine's programs.
+#[derive(Debug)]
+pub struct Wine {
+    /// Runs a Windows program.
+    pub wine: PathBuf,
+    /// The process that all programs of a prefix share; ends them as well.
+    pub server: PathBuf,
+}
+
+/// Wine.
+pub const WINE: Requirement<Wine> = Requirement {
+    what: "Wine",
+    why: "its service manager loads the driver",
+    find,
+    packages: &[&["wine", "wine64"]],
+    elsewhere: "install Wine 8 or newer, with its 64-bit half, so that wine and wineserver are on the PATH",
+};
+
+fn find() -> Option<Wine> {
+    Some(Wine {
+        wine: on_path("wine")?,
+        server: on_path("wineserver")?,
+    })
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    env::split_paths(&env::var_os("PATH")?)
+        .map(|folder| folder.join(name))
+        .find(|program| program.is_file())
+}

@@ -1,0 +1,87 @@
+//! `cargo xtask wine`: loads procmon.sys through Wine's service manager.
+//!
+//! One file per case; [`prefix`] is the machine that they run on, a fresh one
+//! each time.
+
+mod fixtures;
+mod installation;
+mod life_cycle;
+mod prefix;
+mod processes;
+mod refusal;
+mod service;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use self::fixtures::Fixtures;
+use self::prefix::Prefix;
+use crate::arch::Arch;
+use crate::build::{self, Profile};
+use crate::cross::Cross;
+use crate::toolchain::{self, WINE};
+
+/// Load procmon.sys through Wine's service manager and check what it reports.
+#[derive(Args)]
+pub struct Wine {
+    /// Keep the Wine prefix, target/wine/prefix, to look into it afterwards
+    #[arg(long)]
+    keep: bool,
+}
+
+/// A case: what it shows, and how.
+type Case = (&'static str, fn(&Prefix, &Fixtures) -> Result<()>);
+
+const CASES: &[Case] = &[
+    (
+        "procmon starts and stops as a service, three times",
+        life_cycle::check,
+    ),
+    (
+        "a driver that refuses to load does not start",
+        refusal::check,
+    ),
+    (
+        "setupapi installs procmon.inf and the service starts",
+        installation::check,
+    ),
+    (
+        "procmon reports Windows programs that run under Wine",
+        processes::check,
+    ),
+];
+
+impl Wine {
+    /// Carries the verb out.
+    pub fn execute(self) -> Result<()> {
+        let wine = WINE.get()?;
+        let cross = Cross::new(Arch::X64)?;
+        let procmon = build::driver(&cross, Profile::Release)?;
+        let logs = verify(wine, &cross, &procmon, self.keep)?;
+        println!("what Wine printed: {}", logs.display());
+        Ok(())
+    }
+}
+
+/// Runs every case in a fresh prefix on `procmon`, the driver's release image,
+/// and gives the folder of Wine's output.
+///
+/// # Errors
+///
+/// When a case fails.
+pub fn verify(wine: toolchain::Wine, cross: &Cross, procmon: &Path, keep: bool) -> Result<PathBuf> {
+    let fixtures = Fixtures::build(cross, procmon)?;
+    eprintln!("making a Wine prefix");
+    let prefix = Prefix::create(wine, keep)?;
+    let logs = prefix.logs().to_owned();
+    for (what, check) in CASES {
+        let start = Instant::now();
+        check(&prefix, &fixtures)
+            .with_context(|| format!("{what}: no; Wine's output is in {}", logs.display()))?;
+        eprintln!("Wine: {what} ({:.1} s)", start.elapsed().as_secs_f32());
+    }
+    Ok(logs)
+}
