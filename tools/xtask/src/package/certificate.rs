@@ -65,9 +65,20 @@ impl Certificate {
         let (chain, own) = (scratch.join("chain.pem"), scratch.join("own.pem"));
         read_pfx(&openssl, file, &password, &["-nokeys"], &chain)?;
         read_pfx(&openssl, file, &password, &["-nokeys", "-clcerts"], &own)?;
+        let der = to_der(&openssl, &own)
+            .with_context(|| format!("{} holds no certificate", file.display()))?;
+        // Windows has the roots of this world; here the file has to bring its own.
+        let mut verify = Command::new(&openssl);
+        verify.arg("verify").arg("-CAfile").arg(&chain).arg(&own);
+        output(&mut verify).with_context(|| {
+            format!(
+                "{}: its certificate does not lead to a root within the file; \
+                 export it together with all certificates above it",
+                file.display()
+            )
+        })?;
         Ok(Self {
-            der: to_der(&openssl, &own)
-                .with_context(|| format!("{} holds no certificate", file.display()))?,
+            der,
             key: Key::Pfx {
                 file: file.to_owned(),
                 password,

@@ -260,6 +260,47 @@ fn a_wrong_password_is_named() {
 }
 
 #[test]
+fn a_certificate_without_its_issuer_is_explained() {
+    let bench = Bench::new();
+    let path = |name: &str| bench.path(name).into_os_string().into_string().unwrap();
+    let (key, request, leaf, pfx) = (path("l.key"), path("l.csr"), path("l.pem"), path("l.pfx"));
+    let issuer = bench.certificate.chain.to_str().unwrap();
+    let issuer_key = path("certificate/key.pem");
+    for arguments in [
+        &[
+            "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=leaf", "-keyout", &key, "-out",
+            &request,
+        ][..],
+        &[
+            "x509",
+            "-req",
+            "-in",
+            &request,
+            "-CA",
+            issuer,
+            "-CAkey",
+            &issuer_key,
+            "-set_serial",
+            "1",
+            "-out",
+            &leaf,
+        ],
+        &[
+            "pkcs12", "-export", "-passout", "pass:p", "-inkey", &key, "-in", &leaf, "-out", &pfx,
+        ],
+    ] {
+        output(Command::new("openssl").args(arguments)).unwrap();
+    }
+    let error = Certificate::from_pfx(Path::new(&pfx), "p".to_owned(), bench.folder.path())
+        .err()
+        .unwrap();
+    assert!(
+        error.to_string().contains("all certificates above it"),
+        "{error:#}"
+    );
+}
+
+#[test]
 fn a_failure_leaves_the_last_package_alone() {
     let bench = Bench::new();
     let folder = bench.package("x64");
