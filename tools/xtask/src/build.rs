@@ -1,5 +1,7 @@
 //! `cargo xtask build`: makes the driver's image and its debug symbols.
 
+mod identity;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -86,7 +88,9 @@ pub fn driver(cross: &Cross, profile: Profile) -> Result<PathBuf> {
     let image = folder.join("procmon.sys");
     // A driver is a DLL to the linker; only its name says otherwise.
     copy(&built.join("procmon.dll"), &image)?;
-    copy(&built.join("procmon.pdb"), &folder.join("procmon.pdb"))?;
+    let symbols = folder.join("procmon.pdb");
+    copy(&built.join("procmon.pdb"), &symbols)?;
+    identity::derive(&image, &symbols)?;
     Ok(image)
 }
 

@@ -1,5 +1,6 @@
 //! `cargo xtask check`: looks at the driver's image before Windows does.
 
+mod hardening;
 mod image;
 mod imports;
 mod metadata;
@@ -18,7 +19,8 @@ use crate::build::{self, Profile};
 use crate::cross::Cross;
 use crate::package;
 use image::Image;
-pub use image::computed_checksum;
+pub use image::{checksum_offset, computed_checksum};
+use rules::Rule;
 
 /// Check the release image, its symbols, its INF, and the WDK bindings behind it.
 #[derive(Args)]
@@ -50,10 +52,15 @@ pub fn driver(cross: &Cross) -> Result<()> {
     Ok(())
 }
 
+/// Every rule, in the order of the report.
+fn all_rules() -> impl Iterator<Item = &'static Rule> {
+    rules::RULES.iter().chain(hardening::RULES)
+}
+
 fn check_image(file: &Path) -> Result<()> {
     let image = Image::open(file)?;
     let mut failures = 0;
-    for rule in rules::RULES {
+    for rule in all_rules() {
         match (rule.check)(&image) {
             Ok(()) => println!("ok    {}", rule.name),
             Err(reason) => {
@@ -66,7 +73,7 @@ fn check_image(file: &Path) -> Result<()> {
         bail!(
             "{}: {failures} of {} checks failed",
             file.display(),
-            rules::RULES.len()
+            all_rules().count()
         );
     }
     Ok(())

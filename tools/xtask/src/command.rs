@@ -19,6 +19,20 @@ pub fn run(what: &str, command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Runs `command` and gives its standard output; fails, naming it by `what`,
+/// unless it succeeds.
+pub fn output(what: &str, command: &mut Command) -> Result<Vec<u8>> {
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .with_context(|| format!("{what}: cannot start {}", program(command)))?;
+    if !output.status.success() {
+        bail!("{what} failed ({}); its messages are above", output.status);
+    }
+    Ok(output.stdout)
+}
+
 /// Runs `command` quietly and gives its standard output, or `None` where it
 /// cannot be started or fails: for asking what a machine has.
 pub fn answer(command: &mut Command) -> Option<String> {

@@ -17,9 +17,17 @@ use crate::toolchain::{
     StandardLibrary, WINDOWS_COMPILER, provide, sysroot,
 };
 
-/// What the linker is told beyond what the driver's build script asks for: to
-/// fill in the image's checksum, as signing does for a driver built on Windows.
-const LINK_ARGUMENTS: &[&str] = &["/RELEASE"];
+/// What the linker is told beyond what the driver's build script asks for.
+const LINK_ARGUMENTS: &[&str] = &[
+    // Fill in the image's checksum, as signing does for a driver built on
+    // Windows.
+    "/RELEASE",
+    // Name the symbols without the folder that they were made in, and put a
+    // hash of the image where the time would be: the same sources give the
+    // same bytes, wherever and whenever they are built.
+    "/PDBALTPATH:%_PDB%",
+    "/BREPRO",
+];
 
 /// What a user's environment may hold that is meant for the host's builds:
 /// flags that replace the target's, wrappers made for another compiler, folders.
@@ -144,6 +152,7 @@ impl Cross {
     fn target_settings(&self) -> [String; 2] {
         let mut flags = vec!["-Clinker-flavor=lld-link".to_owned()];
         flags.extend(LINK_ARGUMENTS.iter().map(|a| format!("-Clink-arg={a}")));
+        flags.extend(without_folders());
         if let Some(sysroot) = &self.sysroot {
             flags.push(format!("--sysroot={}", sysroot.display()));
         }
@@ -155,6 +164,21 @@ impl Cross {
             format!("target.{target}.rustflags={flags:?}"),
         ]
     }
+}
+
+/// Has the compiler call this repository and cargo's folder by names that are
+/// the same on every machine.
+fn without_folders() -> impl Iterator<Item = String> {
+    let cargo_home = env::var_os("CARGO_HOME").map_or_else(
+        || env::home_dir().unwrap_or_default().join(".cargo"),
+        PathBuf::from,
+    );
+    [
+        (repository::root(), "procmon".to_owned()),
+        (cargo_home, "cargo".to_owned()),
+    ]
+    .into_iter()
+    .map(|(folder, name)| format!("--remap-path-prefix={}={name}", folder.display()))
 }
 
 /// Cargo, as it was when it started this program.

@@ -11,6 +11,7 @@ mod inf;
 mod package;
 mod picture;
 mod repository;
+mod reproduce;
 mod run;
 mod test;
 mod toolchain;
@@ -37,6 +38,7 @@ enum Verb {
     Test(test::Test),
     Check(check::Check),
     Wine(wine::Wine),
+    Reproduce(reproduce::Reproduce),
 }
 
 fn main() -> ExitCode {
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         Verb::Test(verb) => verb.execute(),
         Verb::Check(verb) => verb.execute(),
         Verb::Wine(verb) => verb.execute(),
+        Verb::Reproduce(verb) => verb.execute(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

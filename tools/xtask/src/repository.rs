@@ -1,16 +1,21 @@
 //! Where things are in this repository.
 
+use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-/// The repository's top level: the driver's own package.
-pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+/// The repository's top level: the driver's own package. Cargo says where it is
+/// when it runs this program; without cargo, it is where this was compiled.
+pub fn root() -> PathBuf {
+    let package = env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    package
         .ancestors()
         .nth(2)
         .expect("this crate lies two folders below the top level")
+        .to_owned()
 }
 
 /// The workspace of everything that is not the driver.

@@ -108,7 +108,7 @@ impl Steps {
 /// The packages and workspaces of this repository.
 fn packages() -> [PathBuf; 4] {
     [
-        repository::root().to_owned(),
+        repository::root(),
         repository::tools(),
         repository::abi_check(),
         repository::wine_fixtures(),

@@ -27,8 +27,8 @@ pub struct Symbols {
     pub age: u32,
     /// Names that the linker knows, and where they are.
     pub public: Vec<(String, u32)>,
-    /// The functions, by their names in the source.
-    pub functions: Vec<String>,
+    /// The functions, by their names in the source, and where they are.
+    pub functions: Vec<(String, u32)>,
 }
 
 impl Image {
@@ -133,8 +133,10 @@ impl Symbols {
             };
             let mut symbols = information.symbols()?;
             while let Some(symbol) = symbols.next()? {
-                if let Ok(SymbolData::Procedure(procedure)) = symbol.parse() {
-                    functions.push(procedure.name.to_string().into_owned());
+                if let Ok(SymbolData::Procedure(procedure)) = symbol.parse()
+                    && let Some(address) = procedure.offset.to_rva(&addresses)
+                {
+                    functions.push((procedure.name.to_string().into_owned(), address.0));
                 }
             }
         }

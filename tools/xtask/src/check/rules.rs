@@ -22,7 +22,7 @@ pub struct Rule {
     pub check: fn(&Image) -> Result<(), String>,
 }
 
-/// Every rule, in the order of the report.
+/// The rules of this file, in the order of the report.
 pub const RULES: &[Rule] = &[
     Rule {
         name: "64-bit x86 image of the native subsystem",
@@ -76,7 +76,7 @@ pub const RULES: &[Rule] = &[
 
 /// The functions that the kernel calls by address, which no optimisation can
 /// remove: a debugger sets breakpoints on them by these names.
-const FUNCTIONS: &[&str] = &[
+pub(super) const FUNCTIONS: &[&str] = &[
     "procmon::driver_entry",
     "procmon::driver_unload",
     "procmon::nt::notify::notify",
@@ -96,7 +96,7 @@ fn native_x64(image: &Image) -> Result<(), String> {
     Ok(())
 }
 
-fn has_characteristic(image: &Image, wanted: u16) -> Result<(), String> {
+pub(super) fn has_characteristic(image: &Image, wanted: u16) -> Result<(), String> {
     let header = image.optional_header().map_err(text)?;
     let characteristics = header.dll_characteristics.get(LE);
     if characteristics & wanted == 0 {
@@ -234,7 +234,7 @@ fn starts_at_driver_entry(image: &Image) -> Result<(), String> {
 fn functions_named(image: &Image) -> Result<(), String> {
     // A generic function's name goes on with its arguments.
     let is_named = |wanted: &str| {
-        image.symbols.functions.iter().any(|name| {
+        image.symbols.functions.iter().any(|(name, _)| {
             name.strip_prefix(wanted)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('<'))
         })
@@ -245,6 +245,6 @@ fn functions_named(image: &Image) -> Result<(), String> {
     }
 }
 
-fn text(error: object::Error) -> String {
+pub(super) fn text(error: object::Error) -> String {
     error.to_string()
 }

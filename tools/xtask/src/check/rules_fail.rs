@@ -5,8 +5,10 @@
 use std::env;
 use std::path::PathBuf;
 
+use object::pe::IMAGE_DIRECTORY_ENTRY_DEBUG;
+
+use super::all_rules;
 use super::image::{Image, checksum_offset};
-use super::rules::RULES;
 
 fn driver() -> Image {
     let file = env::var_os("PROCMON_SYS")
@@ -16,8 +18,7 @@ fn driver() -> Image {
 
 /// The rules that `image` breaks.
 fn broken(image: &Image) -> Vec<&'static str> {
-    RULES
-        .iter()
+    all_rules()
         .filter(|rule| (rule.check)(image).is_err())
         .map(|rule| rule.name)
         .collect()
@@ -156,7 +157,10 @@ fn another_entry_point() {
 fn a_function_without_a_name() {
     for lost in ["driver_entry", "driver_unload", "notify::notify"] {
         let mut image = driver();
-        image.symbols.functions.retain(|name| !name.contains(lost));
+        image
+            .symbols
+            .functions
+            .retain(|(name, _)| !name.contains(lost));
         assert_eq!(
             broken(&image),
             ["symbols name the driver's functions"],
@@ -187,4 +191,87 @@ fn no_version_resource() {
     let signature = 0xfeef_04bd_u32.to_le_bytes();
     let changed = with_replaced(&signature, &[0; 4]);
     assert_eq!(broken(&changed), ["version resource of this version"]);
+}
+
+/// The release image with one byte at a file offset changed.
+fn with_byte(offset: usize, change: impl Fn(&mut u8)) -> Image {
+    let mut image = driver();
+    change(&mut image.bytes[offset]);
+    sign_off(image)
+}
+
+/// Where a section's header lies in the file.
+fn section_header(image: &Image, name: &[u8]) -> usize {
+    let headers = optional_header(image) + 240;
+    (headers..image.bytes.len())
+        .step_by(40)
+        .find(|&start| image.bytes[start..].starts_with(name))
+        .expect("the section is there")
+}
+
+/// Where the debug directory's entry of a type lies in the file, and its data.
+fn debug_entry(image: &Image, kind: u32) -> (usize, usize) {
+    let pe = image.pe().unwrap();
+    let directory = pe
+        .data_directory(IMAGE_DIRECTORY_ENTRY_DEBUG)
+        .unwrap()
+        .data(pe.data(), &pe.section_table())
+        .unwrap();
+    let start = directory.as_ptr().addr() - image.bytes.as_ptr().addr();
+    let field = |entry: &[u8], at: usize| u32::from_le_bytes(*entry[at..].first_chunk().unwrap());
+    let (index, entry) = directory
+        .chunks_exact(28)
+        .enumerate()
+        .find(|(_, entry)| field(entry, 12) == kind)
+        .expect("the entry is there");
+    (start + index * 28, field(entry, 24) as usize)
+}
+
+#[test]
+fn calls_without_guard() {
+    let image = with_header(71, |byte| *byte &= !0x40);
+    assert_eq!(
+        broken(&image),
+        ["indirect calls guarded, their targets listed (/guard:cf)"]
+    );
+}
+
+#[test]
+fn no_shadow_stacks() {
+    let (_, data) = debug_entry(&driver(), 20);
+    let image = with_byte(data, |byte| *byte &= !1);
+    assert_eq!(broken(&image), ["shadow stacks supported (/CETCOMPAT)"]);
+}
+
+#[test]
+fn a_section_inside_a_page() {
+    let reloc = section_header(&driver(), b".reloc");
+    let image = with_byte(reloc + 13, |byte| *byte |= 0x08);
+    assert!(broken(&image).contains(&"sections on pages of their own"));
+}
+
+#[test]
+fn initialisation_that_stays() {
+    let init = section_header(&driver(), b"INIT");
+    let image = with_byte(init + 39, |byte| *byte &= !0x02);
+    assert_eq!(broken(&image), ["initialisation in a discardable section"]);
+}
+
+#[test]
+fn another_export() {
+    let image = with_replaced(b"\0_fltused\0", b"\0_fltusee\0");
+    assert_eq!(
+        broken(&image),
+        ["exports nothing but the entry and what wdk-sys defines"]
+    );
+}
+
+#[test]
+fn a_time_instead_of_a_hash() {
+    let (entry, _) = debug_entry(&driver(), 16);
+    let image = with_byte(entry + 12, |byte| *byte = 10);
+    assert_eq!(
+        broken(&image),
+        ["no time and no folder in the image (/BREPRO, /PDBALTPATH)"]
+    );
 }
