@@ -1,0 +1,354 @@
+//! Every line of the log, byte for byte, from the release and the debug image.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ntsim::dbg::{DebugMessage, DebugOutput};
+use ntsim::nt::ClientId;
+use ntsim::{CodePage, DriverId, Kernel, ProcessCreation, ProcessExit};
+
+/// Debug output, message by message.
+#[derive(Default)]
+struct Messages(Mutex<Vec<Vec<u8>>>);
+
+impl DebugOutput for Messages {
+    fn print(&self, message: &DebugMessage<'_>) {
+        self.0.lock().unwrap().push(message.text.to_vec());
+    }
+}
+
+/// A machine with the driver loaded.
+struct Machine {
+    kernel: Arc<Kernel>,
+    driver: DriverId,
+    messages: Arc<Messages>,
+}
+
+impl Machine {
+    fn with(image: &Path, code_page: CodePage) -> Self {
+        let messages = Arc::new(Messages::default());
+        let kernel = Kernel::builder()
+            .code_page(code_page)
+            .debug_output(Arc::clone(&messages) as Arc<dyn DebugOutput>)
+            .build()
+            .unwrap();
+        let driver = kernel
+            .load_driver(image, "procmon")
+            .unwrap_or_else(|error| panic!("{}: {error}; type: cargo xtask test", image.display()));
+        let machine = Self {
+            kernel,
+            driver,
+            messages,
+        };
+        assert_eq!(machine.lines(), ["[procmon] loaded"]);
+        machine
+    }
+
+    /// The messages since the last time, each a whole line within the limit.
+    fn raw_lines(&self) -> Vec<Vec<u8>> {
+        let messages = std::mem::take(&mut *self.messages.0.lock().unwrap());
+        let as_line = |message: Vec<u8>| {
+            assert!(message.len() <= 511, "{} bytes in a message", message.len());
+            let (end, line) = message.split_last().expect("no message is empty");
+            assert_eq!(*end, b'\n');
+            assert!(!line.contains(&b'\n'));
+            line.to_vec()
+        };
+        messages.into_iter().map(as_line).collect()
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let text = |line| String::from_utf8(line).expect("UTF-8");
+        self.raw_lines().into_iter().map(text).collect()
+    }
+
+    fn create(&self, process: &ProcessCreation) -> Vec<String> {
+        let creation = self.kernel.create_process(process).unwrap();
+        assert_eq!((creation.status, creation.vetoed_by), (0, None));
+        self.lines()
+    }
+
+    fn unload(&self) -> Vec<String> {
+        let left = self.kernel.unload_driver(self.driver).unwrap();
+        assert!(left.is_empty(), "{left:?}");
+        self.lines()
+    }
+}
+
+/// The images to hold to the grammar: those that `cargo xtask test` names, or
+/// those that `cargo xtask build` made.
+fn images() -> [PathBuf; 2] {
+    let image = |variable, folder| {
+        env::var_os(variable).map_or_else(
+            || {
+                Path::new(env!("CARGO_MANIFEST_DIR"))
+                    .join("../../target/driver")
+                    .join(folder)
+                    .join("procmon.sys")
+            },
+            PathBuf::from,
+        )
+    };
+    [
+        image("PROCMON_SYS", "x64"),
+        image("PROCMON_SYS_DEV", "x64-dev"),
+    ]
+}
+
+fn with_each_image(test: impl Fn(Machine)) {
+    for image in images() {
+        test(Machine::with(&image, CodePage::UTF_8));
+    }
+}
+
+fn utf16(text: &str) -> Option<Vec<u16>> {
+    Some(text.encode_utf16().collect())
+}
+
+/// The process of the contract's example.
+fn notepad() -> ProcessCreation {
+    ProcessCreation {
+        image_file_name: utf16(r"\??\C:\Windows\SysWOW64\notepad.exe"),
+        command_line: utf16(r#""C:\Windows\SysWOW64\notepad.exe" C:\temp\a.txt"#),
+        creator: ClientId {
+            process: 0x10f4,
+            thread: 0x1a38,
+        },
+        is_wow64: true,
+        ..ProcessCreation::new(0x1a2c, 0x2f8)
+    }
+}
+
+/// A system time, in units of 100 ns since 1601.
+fn milliseconds_ago(milliseconds: u64) -> i64 {
+    const FROM_1601_TO_1970: Duration = Duration::from_hours(3_234_576);
+    let then = SystemTime::now() - Duration::from_millis(milliseconds) + FROM_1601_TO_1970;
+    let since_1601 = then.duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(since_1601.as_nanos() / 100).unwrap()
+}
+
+const CREATE: &str = r"[Create] [PID = 0x1a2c, Name=\??\C:\Windows\SysWOW64\notepad.exe] [CurrentPID = 0x10f4] [PPID = 0x2f8]";
+
+#[test]
+fn the_contracts_example() {
+    with_each_image(|machine| {
+        let process = ProcessCreation {
+            create_time: Some(milliseconds_ago(1_834)),
+            ..notepad()
+        };
+        assert_eq!(
+            machine.create(&process),
+            [
+                CREATE,
+                "[Detail 0x1a2c] 32bit [Creator = 0x10f4.0x1a38] [Session = 1] [Reparented]",
+                r#"[CommandLine 0x1a2c] "C:\Windows\SysWOW64\notepad.exe" C:\temp\a.txt"#,
+            ]
+        );
+
+        machine
+            .kernel
+            .exit_process(ProcessExit {
+                process_id: 0x1a2c,
+                thread_id: 0x1a30,
+                exit_status: 0xc000_0005_u32.cast_signed(),
+            })
+            .unwrap();
+        let exit = machine.lines().concat();
+        let lifetime = exit
+            .strip_prefix("[Destroy] [PID = 0x1a2c] [CurrentPID = 0x1a2c] [ExitStatus = 0xc0000005] [Lifetime = ")
+            .and_then(|rest| rest.strip_suffix(" ms]"))
+            .unwrap_or_else(|| panic!("{exit}"));
+        let lifetime: u64 = lifetime.parse().unwrap();
+        assert!((1_834..60_000).contains(&lifetime), "{lifetime}");
+        assert_eq!(
+            machine.unload(),
+            ["[procmon] unloaded: 1 created, 1 exited"]
+        );
+    });
+}
+
+#[test]
+fn a_64_bit_process_of_its_own_parent() {
+    with_each_image(|machine| {
+        let process = ProcessCreation {
+            is_wow64: false,
+            session_id: 12,
+            creator: ClientId {
+                process: 0x2f8,
+                thread: 0x300,
+            },
+            ..notepad()
+        };
+        assert_eq!(
+            machine.create(&process)[1],
+            "[Detail 0x1a2c] 64bit [Creator = 0x2f8.0x300] [Session = 12]"
+        );
+    });
+}
+
+#[test]
+fn no_name_no_command_line_and_a_partial_name() {
+    with_each_image(|machine| {
+        let process = ProcessCreation {
+            image_file_name: None,
+            command_line: None,
+            file_open_name_available: false,
+            ..notepad()
+        };
+        assert_eq!(
+            machine.create(&process),
+            [
+                "[Create] [PID = 0x1a2c, Name=(null)] [CurrentPID = 0x10f4] [PPID = 0x2f8]",
+                "[Detail 0x1a2c] 32bit [Creator = 0x10f4.0x1a38] [Session = 1] [Reparented] [Name is partial]",
+            ]
+        );
+    });
+}
+
+#[test]
+fn an_empty_name_and_an_empty_command_line() {
+    with_each_image(|machine| {
+        let process = ProcessCreation {
+            image_file_name: Some(Vec::new()),
+            command_line: Some(Vec::new()),
+            ..notepad()
+        };
+        let lines = machine.create(&process);
+        assert_eq!(
+            lines[0],
+            "[Create] [PID = 0x1a2c, Name=] [CurrentPID = 0x10f4] [PPID = 0x2f8]"
+        );
+        assert_eq!(lines[2..], ["[CommandLine 0x1a2c] "]);
+    });
+}
+
+/// The text behind `label PID i/n] ` on each of the lines, joined; the numbers
+/// must run from 1 to the number of lines.
+fn joined(lines: &[String], label: &str) -> String {
+    let total = lines.len();
+    let part = |(index, line): (usize, &String)| {
+        let start = format!("[{label} 0x1a2c {}/{total}] ", index + 1);
+        line.strip_prefix(&start)
+            .unwrap_or_else(|| panic!("{line} does not begin with {start}"))
+            .to_owned()
+    };
+    lines.iter().enumerate().map(part).collect()
+}
+
+/// The name that the lines of one event show, and the lines after it.
+fn name_in(lines: &[String]) -> (String, &[String]) {
+    let first = lines[0]
+        .strip_prefix("[Create] [PID = 0x1a2c, Name=")
+        .and_then(|rest| rest.strip_suffix("] [CurrentPID = 0x10f4] [PPID = 0x2f8]"))
+        .unwrap_or_else(|| panic!("{}", lines[0]));
+    let detail = lines
+        .iter()
+        .position(|line| line.starts_with("[Detail"))
+        .expect("every event has its details");
+    let rest = joined(&lines[1..detail], "Name");
+    (first.to_owned() + &rest, &lines[detail + 1..])
+}
+
+#[test]
+fn names_and_command_lines_of_any_length() {
+    with_each_image(|machine| {
+        for length in [0, 1, 200, 384, 385, 5_000, 32_767] {
+            let text: String = ('!'..='~')
+                .filter(|&c| c != '\\')
+                .cycle()
+                .take(length)
+                .collect();
+            let process = ProcessCreation {
+                image_file_name: utf16(&text),
+                command_line: utf16(&text),
+                ..notepad()
+            };
+            let lines = machine.create(&process);
+            let (name, command_line) = name_in(&lines);
+            assert!(name == text, "a name of {length} characters: {name}");
+            let shown = match command_line {
+                [only] => only
+                    .strip_prefix("[CommandLine 0x1a2c] ")
+                    .expect("one line has no number")
+                    .to_owned(),
+                lines => joined(lines, "CommandLine"),
+            };
+            assert!(
+                shown == text,
+                "a command line of {length} characters: {shown}"
+            );
+            assert_eq!(command_line.len(), length.div_ceil(384).max(1));
+            machine.kernel.forget_process(0x1a2c);
+        }
+    });
+}
+
+#[test]
+fn nothing_in_a_text_is_a_line_or_a_directive() {
+    with_each_image(|machine| {
+        let process = ProcessCreation {
+            image_file_name: utf16("\\??\\C:\\%n%s%wZ\n[Destroy] [PID = 0x4]"),
+            command_line: utf16("a\r\n[Create] %x \u{85}\u{2028}\u{7f} \\u000a 100%"),
+            ..notepad()
+        };
+        assert_eq!(
+            machine.create(&process),
+            [
+                r"[Create] [PID = 0x1a2c, Name=\??\C:\%n%s%wZ\u000a[Destroy] [PID = 0x4]] [CurrentPID = 0x10f4] [PPID = 0x2f8]",
+                "[Detail 0x1a2c] 32bit [Creator = 0x10f4.0x1a38] [Session = 1] [Reparented]",
+                r"[CommandLine 0x1a2c] a\u000d\u000a[Create] %x \u0085\u2028\u007f \u005cu000a 100%",
+            ]
+        );
+    });
+}
+
+#[test]
+fn chinese_names_on_a_chinese_system() {
+    let gbk = CodePage::from_number(936).unwrap();
+    for image in images() {
+        let machine = Machine::with(&image, gbk);
+        let process = ProcessCreation {
+            image_file_name: utf16(r"\??\C:\用户\记事本.exe"),
+            command_line: utf16("记事本 文件.txt"),
+            ..notepad()
+        };
+        machine.kernel.create_process(&process).unwrap();
+        let lines = machine.raw_lines();
+        assert_eq!(
+            lines[0],
+            b"[Create] [PID = 0x1a2c, Name=\\??\\C:\\\xd3\xc3\xbb\xa7\\\xbc\xc7\xca\xc2\xb1\xbe.exe] [CurrentPID = 0x10f4] [PPID = 0x2f8]"
+        );
+        assert_eq!(
+            lines[2],
+            b"[CommandLine 0x1a2c] \xbc\xc7\xca\xc2\xb1\xbe \xce\xc4\xbc\xfe.txt"
+        );
+    }
+}
+
+#[test]
+fn counts_are_of_what_was_reported() {
+    with_each_image(|machine| {
+        for process_id in (0x1000..0x1000 + 4 * 300).step_by(4) {
+            let process = ProcessCreation {
+                process_id,
+                ..notepad()
+            };
+            machine.create(&process);
+        }
+        for process_id in (0x1000..0x1000 + 4 * 100).step_by(4) {
+            let exit = ProcessExit {
+                process_id,
+                thread_id: process_id + 4,
+                exit_status: 0,
+            };
+            machine.kernel.exit_process(exit).unwrap();
+        }
+        machine.lines();
+        assert_eq!(
+            machine.unload(),
+            ["[procmon] unloaded: 300 created, 100 exited"]
+        );
+    });
+}
