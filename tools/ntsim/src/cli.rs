@@ -1,9 +1,13 @@
 //! The command line.
 
+mod driver;
+mod fault;
+mod fuzz;
 mod log;
 mod machine;
 mod run;
 mod status_name;
+mod stress;
 
 use std::process::ExitCode;
 
@@ -24,6 +28,9 @@ something behind; 2 usage, or a file or a source of events that cannot be used."
 #[derive(Subcommand)]
 enum Verb {
     Run(run::Run),
+    Fault(fault::Fault),
+    Stress(stress::Stress),
+    Fuzz(fuzz::Fuzz),
 }
 
 /// How a verb ended.
@@ -38,6 +45,9 @@ enum Outcome {
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Run(run) => run.execute(),
+        Verb::Fault(fault) => fault.execute(),
+        Verb::Stress(stress) => stress.execute(),
+        Verb::Fuzz(fuzz) => fuzz.execute(),
     };
     match outcome {
         Ok(Outcome::Clean) => ExitCode::SUCCESS,

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use crate::dbg::code_page::CodePage;
 use crate::dbg::{DebugOutput, Discard};
 use crate::ex::pool::Pool;
+use crate::intercept::Interceptor;
 use crate::io::load::{self, Drivers};
 use crate::ke::{Context, Event};
 use crate::ldr::Modules;
@@ -15,7 +16,8 @@ use crate::mm::strings;
 use crate::nt::{self, ClientId, Irql, NtStatus, SystemTime};
 use crate::ob::handles::HandleTable;
 use crate::ob::{Directory, Object, Type};
-use crate::ps::notify::{self, NotifyTable};
+use crate::ps::announcement::Announcement;
+use crate::ps::notify::{self, NotifyTable, Verdict};
 use crate::ps::process::{ProcessTable, SYSTEM_PROCESS};
 use crate::ps::short_name::ShortNames;
 use crate::ps::thread::ThreadTable;
@@ -27,6 +29,7 @@ use crate::routine;
 pub struct Kernel {
     code_page: CodePage,
     debug_output: Arc<dyn DebugOutput>,
+    interceptor: Option<Arc<dyn Interceptor>>,
     stopped: OnceLock<Stopped>,
     data_exports: Guarded,
     pub(crate) drivers: Drivers,
@@ -48,6 +51,7 @@ const DATA_EXPORTS: [&str; 3] = ["PsProcessType", "PsThreadType", "PsInitialSyst
 pub struct KernelBuilder {
     code_page: CodePage,
     debug_output: Arc<dyn DebugOutput>,
+    interceptor: Option<Arc<dyn Interceptor>>,
 }
 
 impl KernelBuilder {
@@ -62,6 +66,14 @@ impl KernelBuilder {
     #[must_use]
     pub fn debug_output(mut self, output: Arc<dyn DebugOutput>) -> Self {
         self.debug_output = output;
+        self
+    }
+
+    /// Who sees every call of a driver before it is carried out; nobody unless
+    /// told otherwise.
+    #[must_use]
+    pub fn interceptor(mut self, interceptor: Arc<dyn Interceptor>) -> Self {
+        self.interceptor = Some(interceptor);
         self
     }
 
@@ -86,6 +98,7 @@ impl KernelBuilder {
         Ok(Arc::new(Kernel {
             code_page: self.code_page,
             debug_output: self.debug_output,
+            interceptor: self.interceptor,
             stopped: OnceLock::new(),
             data_exports,
             drivers: Drivers::default(),
@@ -215,6 +228,15 @@ pub struct Creation {
     pub vetoed_by: Option<String>,
 }
 
+impl From<Verdict> for Creation {
+    fn from(verdict: Verdict) -> Self {
+        Self {
+            status: verdict.status,
+            vetoed_by: verdict.vetoed_by,
+        }
+    }
+}
+
 /// A process that exits.
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessExit {
@@ -244,6 +266,7 @@ impl Kernel {
         KernelBuilder {
             code_page: CodePage::UTF_8,
             debug_output: Arc::new(Discard),
+            interceptor: None,
         }
     }
 
@@ -292,10 +315,28 @@ impl Kernel {
                 exit_status: verdict.status,
             })?;
         }
-        Ok(Creation {
-            status: verdict.status,
-            vetoed_by: verdict.vetoed_by,
-        })
+        Ok(verdict.into())
+    }
+
+    /// Tells every notify routine of a creation in the shape that `announced`
+    /// gives it, as no kernel does. The process is `announced.process_id` cut to
+    /// 32 bits; [`Self::forget_process`] ends it.
+    ///
+    /// # Errors
+    /// When the kernel has stopped.
+    pub fn announce_creation(&self, announced: &Announcement) -> Result<Creation, Stopped> {
+        self.check_running()?;
+        let current = announced.current;
+        let creator = self.processes.find_or_adopt(&self.objects, current.process);
+        let process_id = announced.process_id as u32;
+        let process = ProcessCreation {
+            is_wow64: announced.is_wow64,
+            session_id: announced.session_id,
+            ..ProcessCreation::new(process_id, 0)
+        };
+        let process = self.processes.insert(&self.objects, &process);
+        let context = self.notifying_thread(creator, current, Event::Create(process_id));
+        notify::announcement(&context, &process, announced).map(Creation::from)
     }
 
     /// Ends a process: every notify routine is called in its last thread. A
@@ -382,6 +423,11 @@ impl Kernel {
 
     /// The address that a driver gets for the name of a routine or of data.
     pub(crate) fn export(&self, name: &str) -> Option<u64> {
+        if let Some(interceptor) = self.interceptor()
+            && let Some(failure) = routine::failure(name)
+        {
+            interceptor.bound(name, failure);
+        }
         let data = DATA_EXPORTS.iter().position(|export| *export == name);
         data.map(|index| self.data_exports.address() + 8 * index as u64)
             .or_else(|| routine::address(name))
@@ -422,6 +468,10 @@ impl Kernel {
                 Some(format!("{}+{offset:#x}, which is unloaded", module.name))
             });
         description.map_or_else(String::new, |description| format!(": {description}"))
+    }
+
+    pub(crate) fn interceptor(&self) -> Option<&dyn Interceptor> {
+        self.interceptor.as_deref()
     }
 
     /// The system's ANSI code page.

@@ -23,6 +23,7 @@
 mod arch;
 pub mod dbg;
 mod ex;
+pub mod intercept;
 mod io;
 mod ke;
 pub mod kernel;
@@ -35,6 +36,7 @@ pub mod report;
 mod routine;
 mod rtl;
 pub mod source;
+pub mod trial;
 mod zw;
 
 pub use dbg::code_page::CodePage;
@@ -42,4 +44,5 @@ pub use kernel::{
     Creation, DriverId, Held, Kernel, KernelBuilder, LoadError, ProcessCreation, ProcessExit,
     UnloadError,
 };
+pub use ps::announcement::{Announcement, RawBuffer, RawString};
 pub use report::{Leftover, Leftovers, Report, Rule, Stopped};

@@ -1,5 +1,6 @@
 //! Processes and threads.
 
+pub mod announcement;
 pub mod notify;
 pub mod process;
 pub mod short_name;
@@ -22,19 +23,22 @@ pub const ROUTINES: &[Routine] = &[
         Irql::PASSIVE,
         notify::set_routine,
     )
-    .fails_with(Failure::Status),
+    .fails_with(Failure::Status)
+    .except(notify::removes_a_registered_one),
     Routine::new(
         "PsSetCreateProcessNotifyRoutineEx",
         Irql::PASSIVE,
         notify::set_routine_ex,
     )
-    .fails_with(Failure::Status),
+    .fails_with(Failure::Status)
+    .except(notify::removes_a_registered_one),
     Routine::new(
         "PsSetCreateProcessNotifyRoutineEx2",
         Irql::PASSIVE,
         notify::set_routine_ex2,
     )
-    .fails_with(Failure::Status),
+    .fails_with(Failure::Status)
+    .except(notify::removes_a_registered_one_ex2),
     Routine::new("PsGetCurrentProcess", Irql::DISPATCH, current_process),
     Routine::new("IoGetCurrentProcess", Irql::DISPATCH, current_process),
     Routine::new("PsGetCurrentProcessId", Irql::DISPATCH, current_process_id),

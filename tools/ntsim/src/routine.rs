@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use crate::arch::{self, Control, RoutineReference};
 use crate::dbg::BadAddress;
+use crate::intercept::{DriverCall, Interception, Phase};
 use crate::ke::Context;
 use crate::mm::{self, guest};
 use crate::nt::{Irql, NtStatus};
@@ -19,6 +20,8 @@ pub struct Routine {
     pub max_irql: Irql,
     /// What a caller must be ready for.
     pub failure: Failure,
+    /// Says why a particular call cannot fail although others can.
+    certain: Option<Certainty>,
     /// What it does.
     pub body: Body,
 }
@@ -33,6 +36,9 @@ pub enum Failure {
     /// It returns NULL.
     Null,
 }
+
+/// Says why a call cannot fail, if it cannot.
+pub type Certainty = fn(&Call<'_>) -> Option<&'static str>;
 
 /// What a routine does.
 pub enum Body {
@@ -99,6 +105,7 @@ impl Routine {
             name,
             max_irql,
             failure: Failure::Never,
+            certain: None,
             body: Body::Call(body),
         }
     }
@@ -110,12 +117,20 @@ impl Routine {
         self
     }
 
+    /// The same routine, some of whose calls cannot fail.
+    #[must_use]
+    pub const fn except(mut self, certain: Certainty) -> Self {
+        self.certain = Some(certain);
+        self
+    }
+
     /// A routine whose code the driver runs as it is.
     pub const fn code(name: &'static str, code: unsafe extern "C" fn()) -> Self {
         Self {
             name,
             max_irql: Irql::HIGH,
             failure: Failure::Never,
+            certain: None,
             body: Body::Code(code),
         }
     }
@@ -175,7 +190,7 @@ pub unsafe extern "sysv64" fn dispatch(
         routine,
         arguments,
     };
-    let fault = match check(&call).and_then(|()| run(&call)) {
+    let fault = match check(&call).and_then(|()| intercepted(&call)) {
         Ok(value) => return value,
         Err(fault) => fault,
     };
@@ -204,6 +219,25 @@ fn check(call: &Call<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Runs the routine, unless the machine's interceptor has it fail.
+fn intercepted(call: &Call<'_>) -> Outcome {
+    let Some(interceptor) = call.context.kernel.interceptor() else {
+        return run(call);
+    };
+    let routine = call.routine;
+    let interception = interceptor.called(&DriverCall {
+        routine: routine.name,
+        failure: routine.failure,
+        certain: routine.certain.and_then(|certain| certain(call)),
+        phase: Phase::of(&call.context.event),
+    });
+    match (interception, routine.failure) {
+        (Interception::Fail(failing), Failure::Status) => status(failing),
+        (Interception::Fail(_), Failure::Null) => Ok(0),
+        (Interception::Fail(_), Failure::Never) | (Interception::Proceed, _) => run(call),
+    }
+}
+
 fn run(call: &Call<'_>) -> Outcome {
     match call.routine.body {
         Body::Call(body) => body(call),
@@ -223,6 +257,14 @@ const COMPONENTS: &[&[Routine]] = &[
     crate::rtl::ROUTINES,
     crate::zw::ROUTINES,
 ];
+
+/// How the routine `name` can fail, if there is one.
+pub fn failure(name: &str) -> Option<Failure> {
+    let mut routines = COMPONENTS.iter().copied().flatten();
+    routines
+        .find(|routine| routine.name == name)
+        .map(|routine| routine.failure)
+}
 
 /// The address that a driver calls for the routine `name`, if there is one.
 pub fn address(name: &str) -> Option<u64> {

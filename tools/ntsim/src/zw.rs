@@ -13,7 +13,9 @@ use crate::routine::{Call, Failure, Fault, Outcome, Routine, status};
 
 /// The system services.
 pub const ROUTINES: &[Routine] = &[
-    Routine::new("ZwClose", Irql::PASSIVE, close).fails_with(Failure::Status),
+    Routine::new("ZwClose", Irql::PASSIVE, close)
+        .fails_with(Failure::Status)
+        .except(closes_an_open_handle),
     Routine::new(
         "ZwQueryInformationProcess",
         Irql::PASSIVE,
@@ -34,6 +36,12 @@ fn close(call: &Call<'_>) -> Outcome {
             format!("{handle:#x} is closed, which is not open"),
         ))
     }
+}
+
+fn closes_an_open_handle(call: &Call<'_>) -> Option<&'static str> {
+    let [handle, ..] = call.registers();
+    let open = call.context.resolve_handle(handle);
+    open.map(|_| "closing an open handle does not fail")
 }
 
 /// `PROCESSINFOCLASS`.

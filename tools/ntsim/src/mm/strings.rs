@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::guest::{CountedString, UNICODE_STRING_LIMIT};
 use super::pages::{PAGE, Protection, Reservation, round_up};
+use crate::ps::announcement::{RawBuffer, RawString};
 
 /// A page for the `UNICODE_STRING` itself, then the text.
 const SLOT: usize = PAGE + round_up(UNICODE_STRING_LIMIT);
@@ -50,6 +51,40 @@ impl GuestString {
         let start = SLOT - bytes.len();
         let descriptor = CountedString::new((slot.readable + start) as u64, length);
         write(&slot, start, bytes);
+        write(
+            &slot,
+            PAGE - size_of::<CountedString>(),
+            bytemuck::bytes_of(&descriptor),
+        );
+        Ok(Self { slot: Some(slot) })
+    }
+
+    /// Hands out a string of any shape. What of its buffer is not to be read
+    /// is not there, as far as a page's end can be where the buffer ends.
+    ///
+    /// # Errors
+    /// When the system has no memory for more strings.
+    pub fn raw(string: &RawString) -> io::Result<Self> {
+        let slot = take()?;
+        let buffer = match &string.buffer {
+            RawBuffer::Null => 0,
+            RawBuffer::Aligned(bytes) => {
+                let start = (SLOT - bytes.len()) & !1;
+                write(&slot, start, bytes);
+                slot.readable + start
+            }
+            RawBuffer::Misaligned(bytes) => {
+                let start = (SLOT - bytes.len() - 1) | 1;
+                write(&slot, start, bytes);
+                slot.readable + start
+            }
+        };
+        let descriptor = CountedString {
+            length: string.length,
+            maximum_length: string.maximum_length,
+            padding: 0,
+            buffer: buffer as u64,
+        };
         write(
             &slot,
             PAGE - size_of::<CountedString>(),

@@ -19,6 +19,7 @@ use crate::mm::guest;
 use crate::mm::strings::GuestString;
 use crate::nt::{self, NtStatus};
 use crate::ob::Object;
+use crate::ps::announcement::{Announcement, RawString};
 use crate::report::{Rule, Stopped};
 use crate::routine::{Call, Fault, Outcome, status};
 
@@ -85,6 +86,15 @@ impl NotifyTable {
     /// How many routines are registered.
     pub fn len(&self) -> usize {
         self.occupied.load(Ordering::Acquire).count_ones() as usize
+    }
+
+    /// Whether `function` is registered.
+    pub fn holds(&self, function: u64) -> bool {
+        let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
+        slots
+            .iter()
+            .flatten()
+            .any(|registration| registration.function == function)
     }
 
     fn insert(&self, registration: Registration) -> NtStatus {
@@ -212,7 +222,6 @@ pub fn creation(
     };
     let image_file_name = strings(&creation.image_file_name);
     let command_line = strings(&creation.command_line);
-    let address = |string: &Option<GuestString>| string.as_ref().map_or(0, GuestString::address);
     let mut flags = 0;
     if creation.file_open_name_available {
         flags |= FILE_OPEN_NAME_AVAILABLE;
@@ -228,26 +237,89 @@ pub fn creation(
         creating_process_id: creation.creator.process.into(),
         creating_thread_id: creation.creator.thread.into(),
         file_object: context.kernel.file_object,
-        image_file_name: address(&image_file_name),
-        command_line: address(&command_line),
+        image_file_name: address(image_file_name.as_ref()),
+        command_line: address(command_line.as_ref()),
         creation_status: STATUS_SUCCESS,
         padding_at_end: 0,
     };
+    announce(
+        context,
+        process,
+        u64::from(creation.process_id),
+        info,
+        &[image_file_name, command_line],
+    )
+}
+
+/// Tells every routine what `announced` says, whether or not it makes sense.
+///
+/// # Errors
+/// When a driver broke a rule.
+pub fn announcement(
+    context: &Context<'_>,
+    process: &Object,
+    announced: &Announcement,
+) -> Result<Verdict, Stopped> {
+    let strings = |string: &Option<RawString>| {
+        string.as_ref().map(|string| {
+            GuestString::raw(string)
+                .unwrap_or_else(|error| panic!("no memory for a string: {error}"))
+        })
+    };
+    let image_file_name = strings(&announced.image_file_name);
+    let command_line = strings(&announced.command_line);
+    let info = CreateNotifyInfo {
+        size: announced.size,
+        flags: announced.flags,
+        padding: 0,
+        parent_process_id: announced.parent_process_id,
+        creating_process_id: announced.creating_process_id,
+        creating_thread_id: announced.creating_thread_id,
+        file_object: if announced.has_file_object {
+            context.kernel.file_object
+        } else {
+            0
+        },
+        image_file_name: address(image_file_name.as_ref()),
+        command_line: address(command_line.as_ref()),
+        creation_status: STATUS_SUCCESS,
+        padding_at_end: 0,
+    };
+    announce(
+        context,
+        process,
+        announced.process_id,
+        info,
+        &[image_file_name, command_line],
+    )
+}
+
+fn address(string: Option<&GuestString>) -> u64 {
+    string.map_or(0, GuestString::address)
+}
+
+/// Calls every routine with `info`, whose strings are `_strings`.
+fn announce(
+    context: &Context<'_>,
+    process: &Object,
+    id: u64,
+    info: CreateNotifyInfo,
+    _strings: &[Option<GuestString>],
+) -> Result<Verdict, Stopped> {
     let place = context.caller_frame().place(size_of::<CreateNotifyInfo>());
     guest::write(place, info).expect("the stack's own frame is writable");
     let creation_status = || {
         let info: CreateNotifyInfo = guest::read(place).expect("just written");
         info.creation_status
     };
-    let id = u64::from(creation.process_id);
     let mut vetoed_by = None;
-    let is_subsystem_process = creation.is_subsystem_process;
+    let is_subsystem_process = info.flags & IS_SUBSYSTEM_PROCESS != 0;
     context.kernel.notify.for_each(context, |registration| {
         if !registration.interface.hears_of(is_subsystem_process) {
             return Ok(());
         }
         let arguments = match registration.interface {
-            Interface::Legacy => [creation.parent_process_id.into(), id, 1, 0],
+            Interface::Legacy => [info.parent_process_id, id, 1, 0],
             Interface::Ex | Interface::Ex2 => [process.address, id, place, 0],
         };
         context.call(registration.function, arguments)?;
@@ -303,6 +375,23 @@ pub fn set_routine_ex2(call: &Call<'_>) -> Outcome {
         return status(STATUS_INVALID_PARAMETER);
     }
     set(call, Interface::Ex2, function, remove)
+}
+
+/// Whether a call of the older two interfaces removes what is registered.
+pub fn removes_a_registered_one(call: &Call<'_>) -> Option<&'static str> {
+    let [function, remove, ..] = call.registers();
+    removal_is_certain(call, function, remove)
+}
+
+/// Whether a call of the newest interface removes what is registered.
+pub fn removes_a_registered_one_ex2(call: &Call<'_>) -> Option<&'static str> {
+    let [_, function, remove, _] = call.registers();
+    removal_is_certain(call, function, remove)
+}
+
+fn removal_is_certain(call: &Call<'_>, function: u64, remove: u64) -> Option<&'static str> {
+    (remove as u8 != 0 && call.context.kernel.notify.holds(function))
+        .then_some("removing a registered callback does not fail")
 }
 
 /// `remove` is a `BOOLEAN`: only the low byte counts.

@@ -1,0 +1,106 @@
+//! Creations in any shape, to see what a driver makes of them.
+
+use crate::kernel::ProcessCreation;
+use crate::nt::ClientId;
+
+/// A creation as a notify routine is told of it, field by field: also as no
+/// kernel would.
+#[derive(Clone, Debug)]
+pub struct Announcement {
+    /// `ProcessId`.
+    pub process_id: u64,
+    /// The thread in whose context the routines run.
+    pub current: ClientId,
+    /// `Size`.
+    pub size: u64,
+    /// `Flags`.
+    pub flags: u32,
+    /// `ParentProcessId`.
+    pub parent_process_id: u64,
+    /// `CreatingThreadId.UniqueProcess`.
+    pub creating_process_id: u64,
+    /// `CreatingThreadId.UniqueThread`.
+    pub creating_thread_id: u64,
+    /// Whether `FileObject` is not NULL.
+    pub has_file_object: bool,
+    /// `ImageFileName`.
+    pub image_file_name: Option<RawString>,
+    /// `CommandLine`.
+    pub command_line: Option<RawString>,
+    /// Whether it is a 32-bit process.
+    pub is_wow64: bool,
+    /// The session that it runs in.
+    pub session_id: u32,
+}
+
+/// A `UNICODE_STRING` of any shape.
+#[derive(Clone, Debug)]
+pub struct RawString {
+    /// `Length`, in bytes.
+    pub length: u16,
+    /// `MaximumLength`, in bytes.
+    pub maximum_length: u16,
+    /// `Buffer`.
+    pub buffer: RawBuffer,
+}
+
+/// What `Buffer` leads to: nothing can be read behind the bytes, except one
+/// that makes their number even.
+#[derive(Clone, Debug)]
+pub enum RawBuffer {
+    /// NULL.
+    Null,
+    /// Bytes at an even address.
+    Aligned(Vec<u8>),
+    /// Bytes at an odd address.
+    Misaligned(Vec<u8>),
+}
+
+const FILE_OPEN_NAME_AVAILABLE: u32 = 1;
+const IS_SUBSYSTEM_PROCESS: u32 = 2;
+
+/// `sizeof(PS_CREATE_NOTIFY_INFO)`.
+const CREATE_NOTIFY_INFO_SIZE: u64 = 0x48;
+
+impl RawString {
+    /// A string as kernels make it.
+    ///
+    /// # Panics
+    /// When the text is longer than a `UNICODE_STRING` can say.
+    #[must_use]
+    pub fn of(text: &[u16]) -> Self {
+        let bytes: Vec<u8> = bytemuck::cast_slice(text).to_vec();
+        let length = u16::try_from(bytes.len()).expect("a UNICODE_STRING holds 65,534 bytes");
+        Self {
+            length,
+            maximum_length: length,
+            buffer: RawBuffer::Aligned(bytes),
+        }
+    }
+}
+
+impl From<&ProcessCreation> for Announcement {
+    fn from(creation: &ProcessCreation) -> Self {
+        let mut flags = 0;
+        if creation.file_open_name_available {
+            flags |= FILE_OPEN_NAME_AVAILABLE;
+        }
+        if creation.is_subsystem_process {
+            flags |= IS_SUBSYSTEM_PROCESS;
+        }
+        Self {
+            process_id: creation.process_id.into(),
+            current: creation.creator,
+            size: CREATE_NOTIFY_INFO_SIZE,
+            flags,
+            parent_process_id: creation.parent_process_id.into(),
+            creating_process_id: creation.creator.process.into(),
+            creating_thread_id: creation.creator.thread.into(),
+            has_file_object: true,
+            image_file_name: creation.image_file_name.as_deref().map(RawString::of),
+            command_line: creation.command_line.as_deref().map(RawString::of),
+            is_wow64: creation.is_wow64,
+            session_id: creation.session_id,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Who knows what a driver has to say.
+
+use crate::ProcessExit;
+use crate::nt::NtStatus;
+use crate::ps::announcement::Announcement;
+
+/// A call that was made to fail while the driver was called once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailedCall {
+    /// The routine.
+    pub routine: &'static str,
+    /// Which of its calls, from 1.
+    pub nth: u32,
+    /// With what; `None` for NULL.
+    pub status: Option<NtStatus>,
+}
+
+/// One `DbgPrint` each.
+pub type Lines<'a> = &'a [Vec<u8>];
+
+/// What is wrong, in one line.
+pub type Finding = Result<(), String>;
+
+/// Holds what a driver prints, one call of it at a time, against what it had
+/// been told. By default everything is right.
+pub trait Judge: Send + Sync {
+    /// `DriverEntry` returned `status`.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn loaded(&self, status: NtStatus, failed: &[FailedCall], lines: Lines<'_>) -> Finding {
+        let _ = (status, failed, lines);
+        Ok(())
+    }
+
+    /// A process was created.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn created(
+        &self,
+        announced: &Announcement,
+        failed: &[FailedCall],
+        lines: Lines<'_>,
+    ) -> Finding {
+        let _ = (announced, failed, lines);
+        Ok(())
+    }
+
+    /// A process exited.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn exited(&self, exit: ProcessExit, failed: &[FailedCall], lines: Lines<'_>) -> Finding {
+        let _ = (exit, failed, lines);
+        Ok(())
+    }
+
+    /// `DriverUnload` returned; the driver had been told of so many creates and
+    /// exits.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn unloaded(&self, told: (u64, u64), lines: Lines<'_>) -> Finding {
+        let _ = (told, lines);
+        Ok(())
+    }
+
+    /// Which text of a load that fails for want of a notify slot it expects.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn refused_a_slot(&self, lines: Lines<'_>) -> Finding {
+        let _ = lines;
+        Ok(())
+    }
+
+    /// Whether lines are procmon's, so that they can be followed through
+    /// millions of events.
+    fn is_procmon(&self) -> bool {
+        false
+    }
+}
+
+/// Finds nothing wrong in what a driver prints.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Anyone;
+
+impl Judge for Anyone {}

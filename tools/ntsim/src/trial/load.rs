@@ -1,0 +1,291 @@
+//! Events from all processors at once.
+//!
+//! Each processor creates processes and ends those that its neighbour created,
+//! so that the two events of a process come from different ones.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::describe;
+use super::judge::Judge;
+use super::ledger::Ledger;
+use crate::intercept::{DriverCall, Interception, Interceptor};
+use crate::kernel::{Kernel, LoadError};
+use crate::report::Stopped;
+
+/// Processes that each processor may have running.
+const RUNNING: usize = 256;
+
+/// How often progress is looked at.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// How much is to be delivered.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// Creates and exits together.
+    pub events: u64,
+    /// Processors.
+    pub threads: usize,
+    /// Ends sooner if it takes longer.
+    pub time: Option<Duration>,
+    /// Whether routines take random time.
+    pub delays: bool,
+}
+
+/// What was delivered, and what came of it.
+#[derive(Clone, Debug)]
+pub struct Figures {
+    /// Creates delivered.
+    pub created: u64,
+    /// Exits delivered.
+    pub exited: u64,
+    /// Lines printed.
+    pub lines: u64,
+    /// How long it took.
+    pub time: Duration,
+    /// Bytes of memory in use after a tenth of it.
+    pub memory_early: u64,
+    /// Bytes of memory in use at its end.
+    pub memory_late: u64,
+    /// What was wrong.
+    pub findings: Vec<String>,
+}
+
+/// Why nothing could be delivered.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No memory.
+    #[error("cannot set up the kernel's memory: {0}")]
+    Machine(#[from] io::Error),
+    /// The driver does not load, or cannot be used.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+/// Routines that take random time: mostly none, sometimes long enough for
+/// other processors to get anywhere.
+#[derive(Debug, Default)]
+pub(super) struct Delays(AtomicU64);
+
+impl Interceptor for Delays {
+    fn called(&self, _: &DriverCall) -> Interception {
+        // Weyl's sequence, mixed: no lock, and no two calls alike.
+        let step = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        let random = (step ^ (step >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 40;
+        match random % 64 {
+            0 => thread::sleep(Duration::from_micros(random % 100)),
+            1..8 => thread::yield_now(),
+            _ => {}
+        }
+        Interception::Proceed
+    }
+}
+
+/// A machine that `ledger` reads.
+pub(super) fn machine(ledger: &Arc<Ledger>, delays: bool) -> io::Result<Arc<Kernel>> {
+    let builder = Kernel::builder().debug_output(Arc::clone(ledger) as _);
+    if delays {
+        builder.interceptor(Arc::new(Delays::default())).build()
+    } else {
+        builder.build()
+    }
+}
+
+/// The processors and the processes between them.
+pub(super) struct Processors<'a> {
+    kernel: &'a Kernel,
+    ledger: &'a Ledger,
+    /// For each processor, processes that it may create.
+    idle: Vec<Mutex<VecDeque<usize>>>,
+    /// For each processor, processes that it is to end.
+    running: Vec<Mutex<VecDeque<usize>>>,
+    /// No more are to be created.
+    is_closing: AtomicBool,
+    all_created: Barrier,
+    pub created: AtomicU64,
+    pub exited: AtomicU64,
+}
+
+/// How many places a ledger needs for so many processors.
+pub(super) const fn places(threads: usize) -> usize {
+    threads * RUNNING
+}
+
+impl<'a> Processors<'a> {
+    pub fn new(kernel: &'a Kernel, ledger: &'a Ledger, threads: usize) -> Self {
+        let places = |index: usize| (index * RUNNING..(index + 1) * RUNNING).collect();
+        Self {
+            kernel,
+            ledger,
+            idle: (0..threads)
+                .map(|index| Mutex::new(places(index)))
+                .collect(),
+            running: (0..threads).map(|_| Mutex::default()).collect(),
+            is_closing: AtomicBool::new(false),
+            all_created: Barrier::new(threads),
+            created: AtomicU64::new(0),
+            exited: AtomicU64::new(0),
+        }
+    }
+
+    /// What processor `index` does: as long as `more` gives leave for another
+    /// process, and until all have ended.
+    pub fn run(&self, index: usize, more: impl Fn() -> bool) {
+        let creates = self.create_and_end(index, more);
+        // The others would wait for this one to end processes of theirs.
+        self.is_closing.store(true, Ordering::Relaxed);
+        self.all_created.wait();
+        if creates.is_ok() {
+            while self.end_one(index).unwrap_or(false) {}
+        }
+    }
+
+    fn create_and_end(&self, index: usize, more: impl Fn() -> bool) -> Result<(), Stopped> {
+        let neighbour = (index + 1) % self.running.len();
+        while !self.is_closing.load(Ordering::Relaxed) {
+            let idle = lock(&self.idle[index]).pop_front();
+            if let Some(place) = idle {
+                if !more() {
+                    break;
+                }
+                self.kernel.create_process(&self.ledger.creation(place))?;
+                self.created.fetch_add(1, Ordering::Relaxed);
+                self.ledger.was_created(place);
+                lock(&self.running[neighbour]).push_back(place);
+            }
+            if !self.end_one(index)? && idle.is_none() {
+                thread::yield_now();
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a process of the neighbour's, if there is one.
+    fn end_one(&self, index: usize) -> Result<bool, Stopped> {
+        let Some(place) = lock(&self.running[index]).pop_front() else {
+            return Ok(false);
+        };
+        self.kernel.exit_process(self.ledger.exit(place))?;
+        self.exited.fetch_add(1, Ordering::Relaxed);
+        self.ledger.has_exited(place);
+        lock(&self.idle[place / RUNNING]).push_back(place);
+        Ok(true)
+    }
+}
+
+fn lock(places: &Mutex<VecDeque<usize>>) -> MutexGuard<'_, VecDeque<usize>> {
+    places.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Delivers `load` to the driver at `path`. `progress` is told of the events
+/// delivered so far.
+///
+/// # Errors
+/// Where the driver cannot be loaded.
+///
+/// # Panics
+/// Where there are no processors.
+pub fn deliver(
+    path: &Path,
+    service: &str,
+    judge: &dyn Judge,
+    load: Load,
+    progress: impl Fn(u64),
+) -> Result<Figures, Error> {
+    assert!(load.threads > 0, "no processors");
+    let ledger = Arc::new(Ledger::new(places(load.threads), judge.is_procmon(), true));
+    let kernel = machine(&ledger, load.delays)?;
+    ledger.open();
+    let driver = kernel.load_driver(path, service)?;
+
+    let start = Instant::now();
+    let processors = Processors::new(&kernel, &ledger, load.threads);
+    let (left, is_over) = (AtomicU64::new(load.events / 2), AtomicBool::new(false));
+    let more = || {
+        let take = |left: u64| left.checked_sub(1);
+        !is_over.load(Ordering::Relaxed)
+            && left
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                .is_ok()
+    };
+    let delivered =
+        || processors.created.load(Ordering::Relaxed) + processors.exited.load(Ordering::Relaxed);
+    let mut memory_early = None;
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..load.threads)
+            .map(|index| {
+                let (processors, more) = (&processors, &more);
+                scope.spawn(move || processors.run(index, more))
+            })
+            .collect();
+        while !workers.iter().all(thread::ScopedJoinHandle::is_finished) {
+            thread::sleep(GLANCE.min(load.time.unwrap_or(GLANCE)));
+            let time = start.elapsed();
+            is_over.store(
+                load.time.is_some_and(|most| time >= most),
+                Ordering::Relaxed,
+            );
+            progress(delivered());
+            let is_early =
+                delivered() >= load.events / 10 || load.time.is_some_and(|most| time >= most / 10);
+            if is_early && memory_early.is_none() {
+                memory_early = resident();
+            }
+        }
+    });
+    let time = start.elapsed();
+    let memory_late = resident().unwrap_or(0);
+    let (created, exited) = (
+        processors.created.into_inner(),
+        processors.exited.into_inner(),
+    );
+
+    let mut findings = ledger.findings();
+    match kernel.unload_driver(driver) {
+        Ok(leftovers) => findings.extend(describe(&leftovers).err()),
+        Err(error) => findings.push(error.to_string()),
+    }
+    let (said_created, said_exited, lines) = ledger.counts();
+    if judge.is_procmon() {
+        let told = (created, exited);
+        if (said_created, said_exited) != told {
+            findings.push(format!(
+                "{said_created} [Create] and {said_exited} [Destroy] lines for {} and {} events",
+                told.0, told.1
+            ));
+        }
+        let unloaded = ledger.close();
+        if unloaded != Some(told) {
+            findings.push(format!("its own count at the end is {unloaded:?}"));
+        }
+    }
+    Ok(Figures {
+        created,
+        exited,
+        lines,
+        time,
+        memory_early: memory_early.unwrap_or(memory_late),
+        memory_late,
+        findings,
+    })
+}
+
+/// Bytes of memory that this process has in use.
+fn resident() -> Option<u64> {
+    let statm = procfs::process::Process::myself().ok()?.statm().ok()?;
+    Some(statm.resident * procfs::page_size())
+}
+
+impl Figures {
+    /// Whether memory stayed as it was: within a megabyte, or a twentieth.
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        const MARGIN: u64 = 1 << 20;
+        self.memory_late <= self.memory_early + MARGIN.max(self.memory_early / 20)
+    }
+}
