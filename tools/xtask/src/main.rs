@@ -15,6 +15,7 @@ mod reproduce;
 mod run;
 mod test;
 mod toolchain;
+mod trial;
 mod wine;
 
 use std::process::ExitCode;
@@ -35,6 +36,9 @@ enum Verb {
     Package(package::Package),
     Picture(picture::Picture),
     Run(run::Run),
+    Fault(trial::Fault),
+    Stress(trial::Stress),
+    Fuzz(trial::Fuzz),
     Test(test::Test),
     Check(check::Check),
     Wine(wine::Wine),
@@ -47,6 +51,9 @@ fn main() -> ExitCode {
         Verb::Package(verb) => verb.execute(),
         Verb::Picture(verb) => verb.execute(),
         Verb::Run(verb) => verb.execute(),
+        Verb::Fault(verb) => verb.execute(),
+        Verb::Stress(verb) => verb.execute(),
+        Verb::Fuzz(verb) => verb.execute(),
         Verb::Test(verb) => verb.execute(),
         Verb::Check(verb) => verb.execute(),
         Verb::Wine(verb) => verb.execute(),

@@ -54,3 +54,8 @@ pub fn driver_version() -> Result<String> {
         .map(str::to_owned)
         .with_context(|| format!("{} states no version", manifest.display()))
 }
+
+/// Hostile processes worth telling the driver of every time.
+pub fn fuzz_corpus() -> PathBuf {
+    tools().join("ntsim/fuzz/corpus/create")
+}

@@ -42,37 +42,53 @@ struct Request {
 impl Run {
     /// Carries the verb out.
     pub fn execute(self) -> Result<()> {
-        let request = Request::parse(self.arguments)?;
-        let ntsim = build_ntsim()?;
-        let mut command = Command::new(ntsim);
-        command.arg("run");
-        if request.help {
-            println!(
-                "Build procmon.sys, load it into the embedded kernel and watch processes.\n\n\
-                 Usage: cargo xtask run [--dev | --driver FILE] [OPTIONS]\n\n\
-                 \x20     --dev          Run procmon's debug build\n\
-                 \x20     --driver FILE  Run this image in place of procmon.sys; once more for each further driver\n\n\
-                 All other options are those of `ntsim run`:\n"
-            );
-            return become_program(command.arg("--help"));
-        }
-        let image = match request.driver {
-            Some(file) if file.is_file() => file,
-            Some(file) => bail!(
-                "{}: no such file; --driver takes a driver's image",
-                file.display()
-            ),
-            None => build::driver(
+        forward(
+            "run",
+            "Build procmon.sys, load it into the embedded kernel and watch processes.",
+            self.arguments,
+        )
+    }
+}
+
+/// Runs a verb of ntsim with procmon.sys, built anew, or with the driver that
+/// the arguments name, and with those arguments that are not for us.
+pub fn forward(verb: &str, about: &str, arguments: Vec<OsString>) -> Result<()> {
+    let request = Request::parse(arguments)?;
+    let ntsim = build_ntsim()?;
+    let mut command = Command::new(ntsim);
+    command.arg(verb);
+    if request.help {
+        println!(
+            "{about}\n\n\
+             Usage: cargo xtask {verb} [--dev | --driver FILE] [OPTIONS]\n\n\
+             \x20     --dev          Run procmon's debug build\n\
+             \x20     --driver FILE  Run this image in place of procmon.sys; once more for each further driver\n\n\
+             All other options are those of `ntsim {verb}`:\n"
+        );
+        return become_program(command.arg("--help"));
+    }
+    let image = match request.driver {
+        Some(file) if file.is_file() => file,
+        Some(file) => bail!(
+            "{}: no such file; --driver takes a driver's image",
+            file.display()
+        ),
+        None => {
+            // procmon's log can be held against its documentation.
+            if verb != "run" {
+                command.args(["--oracle", "procmon"]);
+            }
+            build::driver(
                 &Cross::new(Arch::X64)?,
                 if request.dev {
                     Profile::Dev
                 } else {
                     Profile::Release
                 },
-            )?,
-        };
-        become_program(command.arg(image).args(request.forwarded))
-    }
+            )?
+        }
+    };
+    become_program(command.arg(image).args(request.forwarded))
 }
 
 impl Request {

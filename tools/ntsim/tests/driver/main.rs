@@ -5,3 +5,4 @@ mod faults;
 mod images;
 mod life;
 mod shipped;
+mod trials;

@@ -1,0 +1,295 @@
+//! The trials, in short: faults, load, hostile processes; and that they find
+//! what is wrong.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use ntsim::nt::ClientId;
+use ntsim::trial::faults::{self, Error};
+use ntsim::trial::hostile::{self, Case, Generator, Subject};
+use ntsim::trial::judge::{Anyone, FailedCall, Finding, Judge, Lines};
+use ntsim::trial::load::{self, Load};
+use ntsim::trial::{Procmon, reload, slots};
+use ntsim::{Announcement, RawBuffer, RawString};
+use proptest::prelude::*;
+
+use crate::shipped::{Image, machine};
+
+#[test]
+fn every_call_that_can_fail_may_fail() {
+    let image = Image::shipped();
+    let outcome = faults::inject(&image.path(), "procmon", &Procmon, || ()).unwrap();
+    assert_eq!(outcome.findings, []);
+    assert_eq!(outcome.total().survived, outcome.total().runs);
+    assert!(outcome.pairs.runs > 0);
+    assert!(
+        outcome.never_reached.is_empty(),
+        "{:?}",
+        outcome.never_reached
+    );
+    let points: Vec<String> = outcome.points.keys().map(ToString::to_string).collect();
+    assert_eq!(
+        points,
+        [
+            "load    MmGetSystemRoutineAddress #1",
+            "load    PsSetCreateProcessNotifyRoutineEx #1",
+            "create  ObOpenObjectByPointer #1",
+            "create  ObOpenObjectByPointer #2",
+            "create  ZwQueryInformationProcess #1",
+            "create  ZwQueryInformationProcess #2",
+            "create  ZwQueryInformationProcess #3",
+            "create  ZwQueryInformationProcess #4",
+        ]
+    );
+    let not_injected: Vec<&str> = outcome
+        .not_injected
+        .keys()
+        .map(|(_, routine)| *routine)
+        .collect();
+    assert_eq!(
+        not_injected,
+        ["ZwClose", "PsSetCreateProcessNotifyRoutineEx"]
+    );
+}
+
+/// Wants every event reported as if no call had failed.
+struct Unforgiving;
+
+impl Judge for Unforgiving {
+    fn created(&self, announced: &Announcement, _: &[FailedCall], lines: Lines<'_>) -> Finding {
+        Procmon.created(announced, &[], lines)
+    }
+}
+
+#[test]
+fn a_failure_that_shows_where_it_must_not_is_found() {
+    let image = Image::shipped();
+    let outcome = faults::inject(&image.path(), "procmon", &Unforgiving, || ()).unwrap();
+    let (plan, finding) = &outcome.findings[0];
+    assert_eq!(plan[0].point.routine, "ObOpenObjectByPointer");
+    assert!(finding.contains("ObOpenObjectByPointer"), "{finding}");
+    assert!(outcome.total().survived < outcome.total().runs);
+}
+
+#[test]
+fn a_driver_that_goes_wrong_by_itself_is_not_injected_into() {
+    // ud2
+    let image = Image::shipped().patch_entry(&[0x0f, 0x0b]);
+    let outcome = faults::inject(&image.path(), "procmon", &Anyone, || ());
+    assert!(
+        matches!(outcome, Err(Error::Unprovoked(_))),
+        "{:?}",
+        outcome.map(|_| ())
+    );
+}
+
+#[test]
+fn a_status_that_is_swallowed_is_found() {
+    let failed = |status| FailedCall {
+        routine: "PsSetCreateProcessNotifyRoutineEx",
+        nth: 1,
+        status: Some(status),
+    };
+    let denied = 0xc000_0022_u32.cast_signed();
+    let line = |text: &str| [text.as_bytes().to_vec()];
+    let said = line("[procmon] not loaded: PsSetCreateProcessNotifyRoutineEx 0xc0000022\n");
+    let judge = |status, lines: Lines<'_>| Procmon.loaded(status, &[failed(denied)], lines);
+    assert_eq!(judge(denied, &said), Ok(()));
+    assert!(judge(0, &line("[procmon] loaded\n")).is_err());
+    assert!(judge(0, &said).is_err());
+    assert!(judge(denied + 1, &said).is_err());
+    assert!(judge(denied, &[]).is_err());
+}
+
+fn loaded(image: &Image, judge: &dyn Judge, delays: bool) -> load::Figures {
+    let load = Load {
+        events: 20_000,
+        threads: 4,
+        time: None,
+        delays,
+    };
+    load::deliver(&image.path(), "procmon", judge, load, |_| ()).unwrap()
+}
+
+#[test]
+fn every_event_is_reported_once() {
+    let figures = loaded(&Image::shipped(), &Procmon, false);
+    assert_eq!(figures.findings, [""; 0]);
+    assert_eq!((figures.created, figures.exited), (10_000, 10_000));
+    // Three lines a create, one an exit, loaded and unloaded.
+    assert_eq!(figures.lines, 40_002);
+}
+
+#[test]
+fn every_event_is_reported_once_whatever_the_timing() {
+    let figures = loaded(&Image::shipped(), &Procmon, true);
+    assert_eq!(figures.findings, [""; 0]);
+    assert_eq!(figures.lines, 40_002);
+}
+
+#[test]
+fn a_driver_that_says_nothing_is_found() {
+    // xor eax, eax; ret
+    let image = Image::shipped().patch_entry(&[0x31, 0xc0, 0xc3]);
+    let figures = loaded(&image, &Procmon, false);
+    assert!(!figures.findings.is_empty());
+}
+
+#[test]
+fn reloads_while_events_arrive() {
+    let image = Image::shipped();
+    let findings = reload::reload(&image.path(), "procmon", &Procmon, 200, 3, |_| ()).unwrap();
+    assert_eq!(findings, [""; 0]);
+}
+
+#[test]
+fn the_sixty_fifth_driver_is_refused_with_a_line() {
+    let findings = slots::fill(&Image::shipped().path(), &Procmon).unwrap();
+    assert_eq!(findings, [""; 0]);
+}
+
+fn corpus() -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/create");
+    hostile::corpus(&folder).expect("the corpus")
+}
+
+fn subject(image: &Image) -> Subject {
+    Subject::load(&image.path(), "procmon", Box::new(Procmon)).unwrap()
+}
+
+#[test]
+fn the_corpus_and_random_cases_are_read_back() {
+    let image = Image::shipped();
+    let mut subject = subject(&image);
+    let corpus = corpus();
+    assert!(corpus.len() >= 20, "{} files", corpus.len());
+    for (name, bytes) in corpus {
+        let case = Case::of(&bytes).expect(&name);
+        if let Err(finding) = subject.announce(&case) {
+            panic!("{name}: {finding}\n{case:?}");
+        }
+    }
+    let mut generator = Generator::new(0x5eed);
+    for number in 0..5_000 {
+        let case = Case::of(&generator.next_bytes()).unwrap();
+        if let Err(finding) = subject.announce(&case) {
+            panic!("case {number}: {finding}\n{case:?}");
+        }
+    }
+    subject.unload().unwrap();
+}
+
+/// Reads every text without its last character.
+struct Forgetful;
+
+impl Judge for Forgetful {
+    fn created(&self, announced: &Announcement, _: &[FailedCall], lines: Lines<'_>) -> Finding {
+        let mut announced = announced.clone();
+        if let Some(name) = &mut announced.image_file_name {
+            name.length = name.length.saturating_sub(2);
+        }
+        Procmon.created(&announced, &[], lines)
+    }
+}
+
+#[test]
+fn a_text_that_is_not_restored_is_found() {
+    let image = Image::shipped();
+    let mut subject = Subject::load(&image.path(), "procmon", Box::new(Forgetful)).unwrap();
+    let findings = corpus()
+        .iter()
+        .filter_map(|(_, bytes)| subject.announce(&Case::of(bytes)?).err())
+        .count();
+    assert!(findings > 0);
+}
+
+/// Any text that a process could choose.
+fn any_text() -> impl Strategy<Value = Vec<u16>> {
+    let unit = prop_oneof![
+        8 => 0x20_u16..0x7f,
+        2 => Just(u16::from(b'\\')),
+        2 => Just(u16::from(b'u')),
+        2 => Just(u16::from(b'%')),
+        1 => Just(u16::from(b'0')),
+        1 => 0_u16..0x20,
+        1 => 0x7f_u16..0xa0,
+        1 => 0xd7ff_u16..0xe001,
+        1 => 0x2027_u16..0x202b,
+        1 => any::<u16>(),
+    ];
+    prop_oneof![
+        6 => prop::collection::vec(unit, 0..600),
+        1 => (any::<u16>(), 0..32_768_usize).prop_map(|(unit, count)| vec![unit; count]),
+    ]
+}
+
+/// Any shape that a string could have.
+fn any_string() -> impl Strategy<Value = Option<RawString>> {
+    let shape = (any_text(), 0..7_u8, any::<u16>()).prop_map(|(text, shape, number)| {
+        let mut string = RawString::of(&text);
+        let RawBuffer::Aligned(bytes) = &mut string.buffer else {
+            unreachable!("text lies at even addresses");
+        };
+        match shape {
+            0 => string.maximum_length = string.length.saturating_add(number),
+            1 => {
+                bytes.push(b'!');
+                string.length += 1;
+                string.maximum_length += 1;
+            }
+            2 => string.length = string.length.saturating_add(number),
+            3 => string.buffer = RawBuffer::Null,
+            4 => string.buffer = RawBuffer::Misaligned(std::mem::take(bytes)),
+            _ => {}
+        }
+        string
+    });
+    prop::option::weighted(0.9, shape)
+}
+
+fn any_announcement() -> impl Strategy<Value = Announcement> {
+    let id = || prop_oneof![3 => (1..0x8000_u64).prop_map(|id| 4 * id), 1 => any::<u64>()];
+    let numbers = (id(), id(), id(), id(), 0..3_u32, any::<(u32, u32, bool)>());
+    (numbers, any_string(), any_string()).prop_map(|(numbers, image_file_name, command_line)| {
+        let (process_id, parent, creator, thread, flags, (current, session_id, is_wow64)) = numbers;
+        Announcement {
+            process_id,
+            current: ClientId {
+                process: current,
+                thread: current.wrapping_add(4),
+            },
+            size: 0x48,
+            // IsSubsystemProcess would keep it from this kind of routine.
+            flags: flags & !2,
+            parent_process_id: parent,
+            creating_process_id: creator,
+            creating_thread_id: thread,
+            has_file_object: true,
+            image_file_name,
+            command_line,
+            is_wow64,
+            session_id,
+        }
+    })
+}
+
+#[test]
+fn whatever_is_announced_is_read_back() {
+    let image = Image::shipped();
+    let (kernel, transcript) = machine();
+    let driver = kernel.load_driver(&image.path(), "procmon").unwrap();
+    transcript.take();
+    let told = Mutex::new(0_u64);
+    proptest!(ProptestConfig::with_cases(500), |(announced in any_announcement())| {
+        kernel.announce_creation(&announced).map_err(|stopped| {
+            TestCaseError::fail(stopped.to_string())
+        })?;
+        *told.lock().unwrap() += 1;
+        let lines: Vec<Vec<u8>> = transcript.take().into_iter().map(String::into_bytes).collect();
+        prop_assert_eq!(Procmon.created(&announced, &[], &lines), Ok(()));
+    });
+    assert!(kernel.unload_driver(driver).unwrap().is_empty());
+    let told = told.into_inner().unwrap();
+    let line = format!("[procmon] unloaded: {told} created, 0 exited\n");
+    assert_eq!(transcript.take(), [line]);
+}
