@@ -90,6 +90,8 @@ pub enum TrapCause {
     Arithmetic,
     /// A breakpoint.
     Breakpoint,
+    /// No exception: the driver has run for too long.
+    OutOfTime,
 }
 
 /// What a faulting access was.

@@ -12,7 +12,7 @@ use crate::mm::guest;
 use crate::nt::Irql;
 use crate::report::Rule;
 use crate::routine::{Call, Fault, Outcome, Routine, status};
-use format::FormatError;
+use format::{FormatError, Printed};
 
 /// The routines of debug output.
 pub const ROUTINES: &[Routine] = &[
@@ -158,12 +158,14 @@ fn print(
         irql: thread.irql.get(),
     };
     TEXT.with_borrow_mut(|text| {
-        format::format(text, format, &mut arguments, &context).map_err(fault)?;
+        let mut printed = format::format(text, format, &mut arguments, &context).map_err(fault)?;
         if let Some(prefix) = prefix {
             let prefix = guest::read_c_string::<u8>(prefix, OUTPUT_LIMIT)?;
             text.splice(..0, prefix);
+            printed.is_cut |= text.len() > OUTPUT_LIMIT;
             text.truncate(OUTPUT_LIMIT);
         }
+        check_output(thread, text, printed);
         thread.kernel.debug_output().print(&DebugMessage {
             component,
             level,
@@ -171,6 +173,36 @@ fn print(
         });
         status(STATUS_SUCCESS)
     })
+}
+
+/// One call prints whole lines and loses none of them: calls of other
+/// processors come in between, and what goes beyond the limit is gone.
+fn check_output(thread: &Thread<'_>, text: &[u8], printed: Printed) {
+    let shown = |text: &[u8]| {
+        let start = &text[..text.len().min(40)];
+        String::from_utf8_lossy(start).escape_debug().to_string()
+    };
+    if printed.is_cut || text.len() >= OUTPUT_LIMIT {
+        thread.record(Rule::Output, "DbgPrint", || {
+            format!(
+                "a text of more than {} bytes, whose end is lost: \"{}...\"",
+                OUTPUT_LIMIT - 1,
+                shown(text)
+            )
+        });
+    } else if !text.ends_with(b"\n") {
+        thread.record(Rule::Output, "DbgPrint", || {
+            format!(
+                "a line without \\n at its end, to which the next one is joined: \"{}\"",
+                shown(text)
+            )
+        });
+    }
+    if let Some(conversion) = printed.unsupported {
+        thread.record(Rule::Output, "DbgPrint", || {
+            format!("%{conversion}, which DbgPrint does not support")
+        });
+    }
 }
 
 fn fault(error: FormatError) -> Fault {

@@ -5,8 +5,10 @@ mod fault;
 pub mod stack;
 pub mod time;
 pub mod trap;
+mod watchdog;
 
 pub use context::{Context, Event};
+pub use watchdog::is_overdue;
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -66,7 +68,7 @@ fn raise(call: &Call<'_>, new: Irql) -> Outcome {
             format!("raise from {old} to {new}, which is not higher"),
         ));
     }
-    call.context.irql.set(new);
+    call.context.change_irql(new);
     Ok(old.0.into())
 }
 
@@ -79,25 +81,25 @@ fn lower_irql(call: &Call<'_>) -> Outcome {
             format!("lower from {old} to {new}, which is not lower"),
         ));
     }
-    call.context.irql.set(new);
+    call.context.change_irql(new);
     Ok(0)
 }
 
 fn enter_critical_region(call: &Call<'_>) -> Outcome {
-    let regions = &call.context.critical_regions;
-    regions.set(regions.get() + 1);
+    let regions = call.context.critical_regions.get();
+    call.context.change_critical_regions(regions + 1);
     Ok(0)
 }
 
 fn leave_critical_region(call: &Call<'_>) -> Outcome {
-    let regions = &call.context.critical_regions;
-    let Some(left) = regions.get().checked_sub(1) else {
+    let regions = call.context.critical_regions.get();
+    let Some(left) = regions.checked_sub(1) else {
         return Err(Fault::violation(
             Rule::Irql,
             "a critical region is left that was not entered",
         ));
     };
-    regions.set(left);
+    call.context.change_critical_regions(left);
     Ok(0)
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use crate::dbg::code_page::CodePage;
 use crate::dbg::{DebugOutput, Discard};
@@ -21,7 +22,7 @@ use crate::ps::notify::{self, NotifyTable, Verdict};
 use crate::ps::process::{ProcessTable, SYSTEM_PROCESS};
 use crate::ps::short_name::ShortNames;
 use crate::ps::thread::ThreadTable;
-use crate::report::{Leftovers, Report, Stopped};
+use crate::report::{Leftovers, Report, Stopped, Violation, Violations};
 use crate::routine;
 
 /// One simulated machine. Any number of threads may call it at once; each call
@@ -42,6 +43,8 @@ pub struct Kernel {
     pub(crate) short_names: ShortNames,
     pub(crate) system_process: Arc<Object>,
     pub(crate) threads: ThreadTable,
+    pub(crate) time_limit: Duration,
+    pub(crate) violations: Violations,
 }
 
 /// Data that the kernel exports to drivers, one pointer each.
@@ -52,9 +55,21 @@ pub struct KernelBuilder {
     code_page: CodePage,
     debug_output: Arc<dyn DebugOutput>,
     interceptor: Option<Arc<dyn Interceptor>>,
+    time_limit: Duration,
 }
 
+/// How long driver code may take to return, unless told otherwise: far longer
+/// than any callback needs on a machine that is busy.
+const TIME_LIMIT: Duration = Duration::from_secs(20);
+
 impl KernelBuilder {
+    /// How long driver code may take to return before it counts as hanging.
+    #[must_use]
+    pub const fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = limit;
+        self
+    }
+
     /// The system's ANSI code page; UTF-8 unless told otherwise.
     #[must_use]
     pub fn code_page(mut self, code_page: CodePage) -> Self {
@@ -111,6 +126,8 @@ impl KernelBuilder {
             short_names: ShortNames::default(),
             system_process,
             threads: ThreadTable::default(),
+            time_limit: self.time_limit,
+            violations: Violations::default(),
         }))
     }
 }
@@ -267,6 +284,7 @@ impl Kernel {
             code_page: CodePage::UTF_8,
             debug_output: Arc::new(Discard),
             interceptor: None,
+            time_limit: TIME_LIMIT,
         }
     }
 
@@ -402,6 +420,12 @@ impl Kernel {
             kernel_handles: self.kernel_handles().len(),
             pool_blocks: self.pool.len(),
         }
+    }
+
+    /// The rules that drivers broke and went on, one entry for each place.
+    #[must_use]
+    pub fn violations(&self) -> Vec<Violation> {
+        self.violations.list()
     }
 
     /// The report that stopped this kernel, if it has stopped.

@@ -2,6 +2,7 @@
 //! address to a name.
 
 pub mod backtrace;
+pub mod code;
 pub mod image;
 pub mod map;
 pub mod symbols;
@@ -17,6 +18,7 @@ use framehop::{Module as UnwindModule, Unwinder as _};
 
 use crate::report::Frame;
 use backtrace::{Backtrace, CodeAddress};
+use code::Forbidden;
 use image::{CheckedImage, ImageError};
 use map::{MappedImage, Resolve};
 use symbols::Symbols;
@@ -33,6 +35,8 @@ pub struct Module {
     pub entry: u64,
     /// Whether it was linked /INTEGRITYCHECK.
     pub force_integrity: bool,
+    /// Its instructions that kernel code must not use.
+    pub forbidden: Vec<Forbidden>,
     /// Its pages.
     pub mapped: MappedImage,
     symbols: Symbols,
@@ -78,6 +82,7 @@ impl Modules {
         let module = Arc::new(Module {
             entry: mapped.base() + u64::from(image.entry),
             force_integrity: image.force_integrity,
+            forbidden: code::forbidden(&image),
             symbols: Symbols::beside(path, image.pdb.as_ref()),
             name: name.clone(),
             mapped,

@@ -45,4 +45,4 @@ pub use kernel::{
     UnloadError,
 };
 pub use ps::announcement::{Announcement, RawBuffer, RawString};
-pub use report::{Leftover, Leftovers, Report, Rule, Stopped};
+pub use report::{Consequence, Frame, Leftover, Leftovers, Report, Rule, Stopped, Violation};

@@ -21,11 +21,11 @@ use crate::ldr::backtrace::Acquisition;
 use crate::mm::guest;
 use crate::mm::pages::Reservation;
 use crate::nt::{Irql, NtStatus};
-use crate::ps::process::Process;
+use crate::ps::process::{Process, SYSTEM_PROCESS};
 use crate::ps::thread::Thread;
 use crate::report::Rule;
 use crate::routine::{Call, Failure, Fault, Outcome, Routine, status};
-use handles::{CURRENT_PROCESS, CURRENT_THREAD, Handle, KERNEL_HANDLE_BITS};
+use handles::{CURRENT_PROCESS, CURRENT_THREAD, Handle, HandleTable, KERNEL_HANDLE_BITS};
 
 const OBJ_KERNEL_HANDLE: u32 = 0x200;
 /// All attributes that a caller may give.
@@ -294,37 +294,76 @@ impl Context<'_> {
     }
 
     /// What a handle given by kernel-mode code leads to, and its access.
-    pub fn resolve_handle(&self, value: u64) -> Option<(Arc<Object>, u32)> {
+    ///
+    /// # Errors
+    /// When it is a kernel handle that is not open: only kernel-mode code has
+    /// those, and it has lost track of them. Others may come from a user.
+    pub fn resolve_handle(&self, value: u64) -> Result<Option<(Arc<Object>, u32)>, Fault> {
         match value {
-            CURRENT_PROCESS => Some((Arc::clone(&self.process), u32::MAX)),
-            CURRENT_THREAD => Some((self.kernel.threads.get(self), u32::MAX)),
+            CURRENT_PROCESS => Ok(Some((Arc::clone(&self.process), u32::MAX))),
+            CURRENT_THREAD => Ok(Some((self.kernel.threads.get(self), u32::MAX))),
             _ => {
-                let handle = if value & KERNEL_HANDLE_BITS == KERNEL_HANDLE_BITS {
-                    self.kernel
-                        .kernel_handles()
-                        .find(value & !KERNEL_HANDLE_BITS)
-                } else {
-                    self.current_process().handles.find(value)
-                }?;
-                Some((handle.object, handle.access))
+                let (table, index) = self.handle_table(value);
+                match table.find(index) {
+                    Some(handle) => Ok(Some((handle.object, handle.access))),
+                    None if is_kernel_handle(value) => Err(self.not_open("used", value)),
+                    None => Ok(None),
+                }
             }
         }
     }
 
     /// Closes a handle for the driver.
-    pub fn close_handle(&self, value: u64) -> bool {
-        let closed = if value & KERNEL_HANDLE_BITS == KERNEL_HANDLE_BITS {
-            self.kernel
-                .kernel_handles()
-                .close(value & !KERNEL_HANDLE_BITS)
-        } else {
-            self.current_process().handles.close(value)
-        };
-        closed.is_some_and(|handle| {
-            self.kernel.objects.dereference(&handle.object);
-            true
-        })
+    ///
+    /// # Errors
+    /// When it is not open, or another driver's.
+    pub fn close_handle(&self, value: u64) -> Result<(), Fault> {
+        let (table, index) = self.handle_table(value);
+        let handle = table
+            .find(index)
+            .ok_or_else(|| self.not_open("closed", value))?;
+        if let Some(owner) = handle.opened.module()
+            && !Acquisition::caller(self).is_some_and(|caller| Arc::ptr_eq(&caller, owner))
+        {
+            return Err(Fault::violation(
+                Rule::Handle,
+                format!("handle {value:#x} is closed, which {} opened", owner.name),
+            ));
+        }
+        let handle = table
+            .close(index)
+            .ok_or_else(|| self.not_open("closed", value))?;
+        self.kernel.objects.dereference(&handle.object);
+        Ok(())
     }
+
+    /// The table that the handle `value` is looked up in, and its value there.
+    fn handle_table(&self, value: u64) -> (&HandleTable, u64) {
+        if is_kernel_handle(value) {
+            (self.kernel.kernel_handles(), value & !KERNEL_HANDLE_BITS)
+        } else {
+            (&self.current_process().handles, value)
+        }
+    }
+
+    fn not_open(&self, verb: &str, value: u64) -> Fault {
+        let (table, index) = self.handle_table(value);
+        let what = if table.was_open(index) {
+            "is closed already"
+        } else if is_kernel_handle(value) {
+            "was never open"
+        } else {
+            "is not open in the current process"
+        };
+        Fault::violation(
+            Rule::Handle,
+            format!("handle {value:#x} is {verb}, which {what}"),
+        )
+    }
+}
+
+const fn is_kernel_handle(value: u64) -> bool {
+    value & KERNEL_HANDLE_BITS == KERNEL_HANDLE_BITS
 }
 
 fn open_by_pointer(call: &Call<'_>) -> Outcome {
@@ -338,15 +377,31 @@ fn open_by_pointer(call: &Call<'_>) -> Outcome {
     if attributes & !OBJ_VALID_ATTRIBUTES != 0 {
         return status(STATUS_INVALID_PARAMETER);
     }
-    if let Err(failure) = check_type(context, &object, object_type, access_mode) {
+    if let Err(failure) = check_type(call, &object, object_type, access_mode) {
         return status(failure);
     }
-    // User mode cannot ask for a handle that it could not use.
     let attributes = if access_mode == USER_MODE {
+        // User mode cannot ask for a handle that it could not use.
         attributes & !OBJ_KERNEL_HANDLE
     } else {
         attributes
     };
+    if access_mode == USER_MODE {
+        if !may_open(context.current_process(), &object) {
+            return status(STATUS_ACCESS_DENIED);
+        }
+    } else if attributes & OBJ_KERNEL_HANDLE == 0 && context.current_process().id != SYSTEM_PROCESS
+    {
+        return Err(Fault::violation(
+            Rule::Handle,
+            format!(
+                "a handle to {} is opened without OBJ_KERNEL_HANDLE in process {:#x}, whose \
+                 threads could use and close it",
+                object.describe(),
+                context.current_process().id
+            ),
+        ));
+    }
     // Nothing is left open where there is nowhere to say so.
     guest::write(result, 0u64)?;
     let handle = context.open_handle(&object, attributes, desired);
@@ -354,19 +409,39 @@ fn open_by_pointer(call: &Call<'_>) -> Outcome {
     status(STATUS_SUCCESS)
 }
 
-/// A type may be left out where kernel mode asks.
+/// A type may be left out where kernel mode asks, and only a user may be wrong
+/// about it.
 fn check_type(
-    context: &Context<'_>,
+    call: &Call<'_>,
     object: &Object,
     object_type: u64,
     access_mode: u8,
 ) -> Result<(), NtStatus> {
     let unchecked = object_type == 0 && access_mode != USER_MODE;
-    if unchecked || context.is_of_type(object, object_type) {
-        Ok(())
-    } else {
-        Err(STATUS_OBJECT_TYPE_MISMATCH)
+    if unchecked || call.context.is_of_type(object, object_type) {
+        return Ok(());
     }
+    if access_mode != USER_MODE {
+        call.context
+            .record(Rule::ObjectType, call.routine.name, || {
+                format!(
+                    "{} was taken for an object of another type",
+                    object.describe()
+                )
+            });
+    }
+    Err(STATUS_OBJECT_TYPE_MISMATCH)
+}
+
+/// What the access check comes to for a caller in user mode. Security
+/// descriptors are not modelled; processes run as the user of their session,
+/// and only those of the system's session may open the others'.
+fn may_open(caller: &Process, object: &Object) -> bool {
+    const SYSTEM_SESSION: u32 = 0;
+    let Some(process) = object.process() else {
+        return true;
+    };
+    caller.session_id == SYSTEM_SESSION || caller.session_id == process.session_id
 }
 
 fn reference_by_handle(call: &Call<'_>) -> Outcome {
@@ -375,11 +450,13 @@ fn reference_by_handle(call: &Call<'_>) -> Outcome {
     let result = call.argument(4)?;
     let information = call.argument(5)?;
     guest::write(result, 0u64)?;
-    let Some((object, access)) = context.resolve_handle(handle) else {
+    let Some((object, access)) = context.resolve_handle(handle)? else {
         return status(STATUS_INVALID_HANDLE);
     };
-    if object_type != 0 && !context.is_of_type(&object, object_type) {
-        return status(STATUS_OBJECT_TYPE_MISMATCH);
+    if object_type != 0
+        && let Err(failure) = check_type(call, &object, object_type, access_mode as u8)
+    {
+        return status(failure);
     }
     if access_mode as u8 == USER_MODE && desired as u32 & !access != 0 {
         return status(STATUS_ACCESS_DENIED);
@@ -395,7 +472,7 @@ fn reference_by_pointer(call: &Call<'_>) -> Outcome {
     let context = call.context;
     let [object, _desired, object_type, access_mode] = call.registers();
     let object = context.object(object)?;
-    if let Err(failure) = check_type(context, &object, object_type, access_mode as u8) {
+    if let Err(failure) = check_type(call, &object, object_type, access_mode as u8) {
         return status(failure);
     }
     object.hold(Acquisition::here(context));

@@ -1,7 +1,21 @@
 //! What the kernel says when a driver broke a rule or left something behind.
+//!
+//! What follows depends on the rule ([`Rule::consequence`]):
+//!
+//! - Where a real kernel would bug-check, hang, or work on with damaged memory,
+//!   this one stops: the call that broke the rule does not return to the
+//!   driver, and every later one into the same kernel gives the same report.
+//! - Where a real kernel would answer with a status or do what it was asked,
+//!   and the driver is at fault all the same, the violation is recorded
+//!   ([`crate::Kernel::violations`]) and the driver gets the real answer. So one
+//!   run finds all of them.
+//! - What a driver still has once it is unloaded is listed as [`Leftovers`].
+//!
+//! A driver that broke any rule is at fault, whichever of these it was.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The rule that a driver broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,10 +35,25 @@ pub enum Rule {
     Irql,
     /// A pool block was freed twice, with a wrong tag, or never allocated.
     Pool,
-    /// A handle was closed twice, or was never open.
+    /// A handle was closed twice, was never open, was opened by someone else,
+    /// or was opened where the process of the moment can reach it.
     Handle,
+    /// A handle or an object was taken for one of another type.
+    ObjectType,
     /// A notify routine was removed from inside itself.
     NotifyRoutine,
+    /// A notify routine was registered a second time, or removed when it was
+    /// not registered.
+    Registration,
+    /// Something of `PS_CREATE_NOTIFY_INFO` other than `CreationStatus` was
+    /// written to.
+    CreateInfo,
+    /// One call of `DbgPrint` with more than 511 bytes, or not of whole lines.
+    Output,
+    /// The image has an instruction that kernel code must not use.
+    Code,
+    /// Driver code did not return in time.
+    Hang,
     /// A reference count went below zero or an object was used after it died.
     Object,
     /// A routine that this kernel does not model that way was asked for.
@@ -39,7 +68,44 @@ pub enum Rule {
     ReferenceLeft,
 }
 
+/// What follows where a rule is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consequence {
+    /// The kernel stops, as Windows would with a bug check.
+    Stop,
+    /// The violation is recorded and the driver goes on.
+    Record,
+    /// It is found, and listed, once the driver is unloaded.
+    List,
+}
+
 impl Rule {
+    /// What follows where this rule is broken.
+    #[must_use]
+    pub const fn consequence(self) -> Consequence {
+        match self {
+            Self::Fault
+            | Self::StackOverflow
+            | Self::BadPointer
+            | Self::BugCheck
+            | Self::Irql
+            | Self::Pool
+            | Self::Handle
+            | Self::NotifyRoutine
+            | Self::Object
+            | Self::Hang
+            | Self::Unsupported => Consequence::Stop,
+            Self::ObjectType
+            | Self::Registration
+            | Self::CreateInfo
+            | Self::Output
+            | Self::Code => Consequence::Record,
+            Self::PoolLeft | Self::HandleLeft | Self::NotifyRoutineLeft | Self::ReferenceLeft => {
+                Consequence::List
+            }
+        }
+    }
+
     /// A short stable name for logs and tests.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -51,7 +117,13 @@ impl Rule {
             Self::Irql => "irql",
             Self::Pool => "pool",
             Self::Handle => "handle",
+            Self::ObjectType => "object-type",
             Self::NotifyRoutine => "notify-routine",
+            Self::Registration => "registration",
+            Self::CreateInfo => "create-info",
+            Self::Output => "output",
+            Self::Code => "code",
+            Self::Hang => "hang",
             Self::Object => "object",
             Self::Unsupported => "unsupported",
             Self::PoolLeft => "pool-left",
@@ -94,7 +166,7 @@ impl fmt::Display for Frame {
     }
 }
 
-/// Why the kernel stopped.
+/// A rule that was broken, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The rule that was broken.
@@ -122,6 +194,62 @@ impl fmt::Display for Report {
             write!(f, "\n  at {frame}")?;
         }
         Ok(())
+    }
+}
+
+/// A violation after which the driver went on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The first one at this place.
+    pub report: Report,
+    /// How often it was seen there.
+    pub count: u64,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.report.fmt(f)?;
+        if self.count > 1 {
+            write!(f, "\n  {} times at this place", self.count)?;
+        }
+        Ok(())
+    }
+}
+
+/// Violations after which the driver went on: one entry for each rule and
+/// place, so that a driver that breaks a rule at every event does not fill the
+/// memory.
+#[derive(Default)]
+pub(crate) struct Violations(Mutex<HashMap<(Rule, u64), Violation>>);
+
+impl Violations {
+    /// Counts a violation of `rule` at the address `place`; only the first one
+    /// there is worth the `report`.
+    pub fn record(&self, rule: Rule, place: u64, report: impl FnOnce() -> Report) {
+        debug_assert_eq!(rule.consequence(), Consequence::Record);
+        let mut violations = self.lock();
+        let violation = violations
+            .entry((rule, place))
+            .or_insert_with(|| Violation {
+                report: report(),
+                count: 0,
+            });
+        violation.count += 1;
+    }
+
+    /// All of them, in the order of their places.
+    pub fn list(&self) -> Vec<Violation> {
+        let violations = self.lock();
+        let mut places: Vec<_> = violations.iter().collect();
+        places.sort_by_key(|((_, place), _)| *place);
+        places
+            .into_iter()
+            .map(|(_, violation)| violation.clone())
+            .collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(Rule, u64), Violation>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

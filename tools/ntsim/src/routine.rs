@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use crate::arch::{self, Control, RoutineReference};
 use crate::dbg::BadAddress;
 use crate::intercept::{DriverCall, Interception, Phase};
-use crate::ke::Context;
+use crate::ke::{self, Context};
 use crate::mm::{self, guest};
 use crate::nt::{Irql, NtStatus};
 use crate::report::{Rule, Stopped};
@@ -205,6 +205,12 @@ pub unsafe extern "sysv64" fn dispatch(
 fn check(call: &Call<'_>) -> Result<(), Fault> {
     if call.context.kernel.stopped().is_some() {
         return Err(Fault::Stopped);
+    }
+    if ke::is_overdue() {
+        return Err(Fault::violation(
+            Rule::Hang,
+            "driver code has not returned in time, and still calls routines",
+        ));
     }
     let irql = call.context.irql.get();
     if irql > call.routine.max_irql {

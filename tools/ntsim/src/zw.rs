@@ -9,7 +9,7 @@ use crate::mm::guest::{self, CountedString};
 use crate::nt::Irql;
 use crate::ps::process::Process;
 use crate::report::Rule;
-use crate::routine::{Call, Failure, Fault, Outcome, Routine, status};
+use crate::routine::{Call, Failure, Outcome, Routine, status};
 
 /// The system services.
 pub const ROUTINES: &[Routine] = &[
@@ -28,19 +28,13 @@ pub const ROUTINES: &[Routine] = &[
 /// handles; Windows stops with `INVALID_KERNEL_HANDLE` when verifying.
 fn close(call: &Call<'_>) -> Outcome {
     let [handle, ..] = call.registers();
-    if call.context.close_handle(handle) {
-        status(STATUS_SUCCESS)
-    } else {
-        Err(Fault::violation(
-            Rule::Handle,
-            format!("{handle:#x} is closed, which is not open"),
-        ))
-    }
+    call.context.close_handle(handle)?;
+    status(STATUS_SUCCESS)
 }
 
 fn closes_an_open_handle(call: &Call<'_>) -> Option<&'static str> {
     let [handle, ..] = call.registers();
-    let open = call.context.resolve_handle(handle);
+    let open = call.context.resolve_handle(handle).ok().flatten();
     open.map(|_| "closing an open handle does not fail")
 }
 
@@ -128,11 +122,18 @@ fn query_image_file_name(
 }
 
 fn with_process(call: &Call<'_>, handle: u64, answer: impl FnOnce(&Process) -> Outcome) -> Outcome {
-    let Some((object, _)) = call.context.resolve_handle(handle) else {
+    let Some((object, _)) = call.context.resolve_handle(handle)? else {
         return status(STATUS_INVALID_HANDLE);
     };
-    match object.process() {
-        Some(process) => answer(process),
-        None => status(STATUS_OBJECT_TYPE_MISMATCH),
+    if let Some(process) = object.process() {
+        return answer(process);
     }
+    call.context
+        .record(Rule::ObjectType, call.routine.name, || {
+            format!(
+                "handle {handle:#x} leads to {}, not to a process",
+                object.describe()
+            )
+        });
+    status(STATUS_OBJECT_TYPE_MISMATCH)
 }

@@ -2,9 +2,11 @@
 //! host's.
 
 use std::arch::naked_asm;
+use std::cell::Cell;
 use std::mem::offset_of;
 
 use super::{Access, CallSite, Control, RoutineReference, STACK_REGION, TrapCause};
+use crate::nt::Irql;
 use crate::routine::dispatch;
 
 /// `IMAGE_FILE_MACHINE_AMD64`: the images that run here.
@@ -343,30 +345,32 @@ impl Registers {
 pub struct SignalContext<'a>(pub &'a mut libc::ucontext_t);
 
 impl SignalContext<'_> {
+    /// The general registers in the order in which instructions number them.
+    const ORDER: [libc::c_int; 16] = [
+        libc::REG_RAX,
+        libc::REG_RCX,
+        libc::REG_RDX,
+        libc::REG_RBX,
+        libc::REG_RSP,
+        libc::REG_RBP,
+        libc::REG_RSI,
+        libc::REG_RDI,
+        libc::REG_R8,
+        libc::REG_R9,
+        libc::REG_R10,
+        libc::REG_R11,
+        libc::REG_R12,
+        libc::REG_R13,
+        libc::REG_R14,
+        libc::REG_R15,
+    ];
+
     /// The registers at the instruction that trapped.
     pub fn registers(&self) -> Registers {
-        const ORDER: [libc::c_int; 16] = [
-            libc::REG_RAX,
-            libc::REG_RCX,
-            libc::REG_RDX,
-            libc::REG_RBX,
-            libc::REG_RSP,
-            libc::REG_RBP,
-            libc::REG_RSI,
-            libc::REG_RDI,
-            libc::REG_R8,
-            libc::REG_R9,
-            libc::REG_R10,
-            libc::REG_R11,
-            libc::REG_R12,
-            libc::REG_R13,
-            libc::REG_R14,
-            libc::REG_R15,
-        ];
         Registers {
             instruction: self.get(libc::REG_RIP),
             flags: self.get(libc::REG_EFL),
-            general: ORDER.map(|register| self.get(register)),
+            general: Self::ORDER.map(|register| self.get(register)),
         }
     }
 
@@ -392,6 +396,49 @@ impl SignalContext<'_> {
             }
             _ => TrapCause::Protection,
         }
+    }
+
+    /// Carries the interrupted instruction out if it reads or writes `cr8`, the
+    /// register that holds the level; gives false where it is another one, or
+    /// writes what is no level.
+    pub fn access_task_priority(&mut self, level: &Cell<Irql>) -> bool {
+        const LENGTH: u64 = 4;
+        const USER_END: u64 = 1 << 47;
+        let instruction = self.get(libc::REG_RIP);
+        // The trap may be that of a jump to where no code can be.
+        if instruction >= USER_END {
+            return false;
+        }
+        let byte = |index: u64| {
+            let address = (instruction + index) as usize;
+            // SAFETY: each byte is read only where those before it say that the
+            // instruction has one more, and so the processor has fetched it.
+            unsafe { std::ptr::with_exposed_provenance::<u8>(address).read() }
+        };
+        // REX.R with or without REX.B, then a move between cr8 and a register.
+        let rex @ (0x44 | 0x45) = byte(0) else {
+            return false;
+        };
+        if byte(1) != 0x0f {
+            return false;
+        }
+        let opcode @ (0x20 | 0x22) = byte(2) else {
+            return false;
+        };
+        let register @ 0xc0..=0xc7 = byte(3) else {
+            return false;
+        };
+        let register = Self::ORDER[usize::from((rex & 1) << 3 | register & 7)];
+        if opcode == 0x20 {
+            self.set(register, level.get().0.into());
+        } else {
+            match u8::try_from(self.get(register)) {
+                Ok(new) if new <= Irql::HIGH.0 => level.set(Irql(new)),
+                _ => return false,
+            }
+        }
+        self.set(libc::REG_RIP, instruction + LENGTH);
+        true
     }
 
     /// Whether the trap happened in [`guarded_copy`].

@@ -152,6 +152,10 @@ impl Machine {
             }
         }
         self.log.finish();
+        for violation in self.kernel.violations() {
+            self.at_fault = true;
+            eprintln!("ntsim: {violation}");
+        }
         if let Some(stopped) = self.kernel.stopped() {
             self.at_fault = true;
             report(&stopped);

@@ -167,6 +167,17 @@ fn take(call: &Call<'_>, paged: bool, size: u64, tag: u32, fill: Option<u8>) -> 
             format!("paged pool is allocated at {}", context.irql.get()),
         ));
     }
+    if size == 0 || tag == 0 {
+        let lack = if size == 0 {
+            "of zero bytes"
+        } else {
+            "with a tag of zero"
+        };
+        return Err(Fault::violation(
+            Rule::Pool,
+            format!("pool {lack} is asked for"),
+        ));
+    }
     let size = usize::try_from(size).expect("64-bit");
     if size > LARGEST {
         return Ok(0);

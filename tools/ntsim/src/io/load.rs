@@ -9,12 +9,12 @@ use super::driver_object::DriverObjectMemory;
 use crate::ke::{Context, Event};
 use crate::kernel::{DriverId, Kernel, LoadError, UnloadError};
 use crate::ldr::Module;
-use crate::ldr::backtrace::Acquisition;
+use crate::ldr::backtrace::{Acquisition, Backtrace, CodeAddress};
 use crate::mm::strings::GuestString;
 use crate::nt::{self, ClientId, NtStatus};
 use crate::ob::handles::{Handle, KERNEL_HANDLE_BITS};
 use crate::ps::process::SYSTEM_PROCESS;
-use crate::report::{Leftover, Leftovers, Rule, Stopped};
+use crate::report::{Leftover, Leftovers, Report, Rule, Stopped};
 
 /// The thread of the System process that loads and unloads drivers.
 const SYSTEM_WORKER: ClientId = ClientId {
@@ -115,6 +115,7 @@ pub fn load(kernel: &Kernel, path: &Path, service: &str) -> Result<DriverId, Loa
             return Err(error);
         }
     };
+    judge_code(kernel, &driver);
     let entered = enter(kernel, &driver)?;
     if nt::succeeded(entered) {
         // Losing these pages is the system's gain only; keeping them harms
@@ -127,6 +128,26 @@ pub fn load(kernel: &Kernel, path: &Path, service: &str) -> Result<DriverId, Loa
         status: entered,
         leftovers: take_stock(kernel, &driver.module),
     })
+}
+
+/// Records the instructions that the image should not have.
+fn judge_code(kernel: &Kernel, driver: &Driver) {
+    for forbidden in &driver.module.forbidden {
+        let address = driver.module.range().start + u64::from(forbidden.address);
+        kernel.violations.record(Rule::Code, address, || Report {
+            rule: Rule::Code,
+            message: format!(
+                "the image has a {} instruction, {}",
+                forbidden.kind, forbidden.mnemonic
+            ),
+            routine: None,
+            backtrace: kernel.modules.symbolize(&Backtrace(vec![CodeAddress {
+                address,
+                is_return: false,
+            }])),
+            event: Some(format!("the loading of {}", driver.service)),
+        });
+    }
 }
 
 /// Runs `DriverEntry`.

@@ -1,14 +1,15 @@
 //! The thread that driver code runs in, as the driver sees it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::sync::Arc;
 
 use super::stack::{self, KernelStack};
+use super::watchdog::Watch;
 use crate::arch::{self, Control};
 use crate::ex::rundown::Rundown;
 use crate::kernel::Kernel;
-use crate::ldr::backtrace;
+use crate::ldr::backtrace::{self, Backtrace};
 use crate::nt::{ClientId, Irql, NtStatus};
 use crate::ob::Object;
 use crate::report::{Report, Rule, Stopped};
@@ -55,6 +56,10 @@ pub struct Context<'a> {
     pub critical_regions: Cell<u32>,
     /// The rundown protection of the notify routine that is being called.
     pub notifying: Cell<Option<*const Rundown>>,
+    /// Where the driver changed `irql` last.
+    irql_changed: RefCell<Backtrace>,
+    /// Where the driver changed `critical_regions` last.
+    region_changed: RefCell<Backtrace>,
     stack: stack::CurrentStack,
 }
 
@@ -78,6 +83,8 @@ impl<'a> Context<'a> {
             irql: Cell::new(Irql::PASSIVE),
             critical_regions: Cell::new(0),
             notifying: Cell::new(None),
+            irql_changed: RefCell::default(),
+            region_changed: RefCell::default(),
             stack,
         }
     }
@@ -107,10 +114,12 @@ impl<'a> Context<'a> {
         } else {
             nested & !15
         };
+        let watch = Watch::start(self.kernel.time_limit);
         let outer = control.context.replace((&raw const *self).cast());
         // SAFETY: the control block is that of this thread's current stack;
         // `stack` lies in it, below everything that is in use.
         let departure = unsafe { arch::enter(control, entry, &raw const arguments, stack) };
+        drop(watch);
         control.context.set(outer);
         if nested == 0 {
             control.abandon.set(0);
@@ -121,30 +130,77 @@ impl<'a> Context<'a> {
             }
             return Err(self.kernel.stopped().expect("abandoned for a reason"));
         }
-        let after = (self.irql.get(), self.critical_regions.get());
-        if before != after {
-            self.report(
-                Rule::Irql,
-                format!(
-                    "driver code was called at {} in {} critical regions and returned at {} in {}",
-                    before.0, before.1, after.0, after.1
-                ),
-                None,
-            );
-        }
+        self.check_balance(before);
         self.kernel.check_running()?;
         Ok(departure.value)
+    }
+
+    /// Driver code returns at the level, and in the critical regions, that it
+    /// was called in. The line at fault is the one that changed them last.
+    fn check_balance(&self, before: (Irql, u32)) {
+        let after = (self.irql.get(), self.critical_regions.get());
+        if before == after {
+            return;
+        }
+        let (changed, message) = if before.0 == after.0 {
+            let message = format!(
+                "driver code was called in {} critical regions and returned in {}",
+                before.1, after.1
+            );
+            (&self.region_changed, message)
+        } else {
+            let message = format!(
+                "driver code was called at {} and returned at {}",
+                before.0, after.0
+            );
+            (&self.irql_changed, message)
+        };
+        let report = self.describe(Rule::Irql, message, None, &changed.borrow());
+        self.kernel.stop(report);
+    }
+
+    /// Moves to another level, at the driver's call.
+    pub fn change_irql(&self, irql: Irql) {
+        self.irql.set(irql);
+        self.irql_changed.replace(backtrace::capture(self));
+    }
+
+    /// Enters or leaves critical regions, at the driver's call.
+    pub fn change_critical_regions(&self, regions: u32) {
+        self.critical_regions.set(regions);
+        self.region_changed.replace(backtrace::capture(self));
     }
 
     /// Stops the kernel: the driver broke `rule`.
     pub fn report(&self, rule: Rule, message: String, routine: Option<&'static str>) {
         let backtrace = backtrace::capture(self);
-        self.kernel.stop(Report {
+        self.kernel
+            .stop(self.describe(rule, message, routine, &backtrace));
+    }
+
+    /// Records that the driver broke `rule`, and lets it go on.
+    pub fn record(&self, rule: Rule, routine: &'static str, message: impl FnOnce() -> String) {
+        let place = arch::call_site(self.control()).map_or(0, |site| site.return_address);
+        self.kernel.violations.record(rule, place, || {
+            let backtrace = backtrace::capture(self);
+            self.describe(rule, message(), Some(routine), &backtrace)
+        });
+    }
+
+    /// What there is to say of `rule` being broken at `backtrace`.
+    pub fn describe(
+        &self,
+        rule: Rule,
+        message: String,
+        routine: Option<&'static str>,
+        backtrace: &Backtrace,
+    ) -> Report {
+        Report {
             rule,
             message,
             routine,
-            backtrace: self.kernel.modules.symbolize(&backtrace),
+            backtrace: self.kernel.modules.symbolize(backtrace),
             event: Some(self.event.to_string()),
-        });
+        }
     }
 }

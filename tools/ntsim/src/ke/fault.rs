@@ -48,6 +48,13 @@ fn explain(context: &Context<'_>, trap: &Trap) -> (Rule, String) {
             Rule::Fault,
             format!("division by zero, or one that overflows, at {instruction:#x}"),
         ),
+        TrapCause::OutOfTime => (
+            Rule::Hang,
+            format!(
+                "driver code has not returned within {:?}",
+                context.kernel.time_limit
+            ),
+        ),
         TrapCause::Breakpoint => (Rule::Fault, format!("breakpoint before {instruction:#x}")),
     }
 }

@@ -9,8 +9,9 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::Once;
 
-use super::stack;
-use crate::arch::{Control, SignalContext, Trap};
+use super::context::Context;
+use super::{stack, watchdog};
+use crate::arch::{Control, SignalContext, Trap, TrapCause};
 
 const SIGNALS: [libc::c_int; 5] = [
     libc::SIGSEGV,
@@ -45,8 +46,21 @@ pub fn install() {
             let result = unsafe { libc::sigaction(signal, &raw const action, previous) };
             assert_eq!(result, 0, "sigaction: {}", std::io::Error::last_os_error());
         }
+        install_watchdog();
     });
     SIGNAL_STACK.with(|_| ());
+}
+
+/// Handles the watchdog's signal. The host's own system calls go on after it.
+fn install_watchdog() {
+    // SAFETY: all zeroes is a valid `sigaction`.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handle_watchdog as *const () as libc::sighandler_t;
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
+    // SAFETY: the handler has the signature that SA_SIGINFO asks for, and the
+    // structure is valid.
+    let result = unsafe { libc::sigaction(watchdog::signal(), &raw const action, ptr::null_mut()) };
+    assert_eq!(result, 0, "sigaction: {}", std::io::Error::last_os_error());
 }
 
 thread_local! {
@@ -104,23 +118,43 @@ extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *
     }
     match stack::current() {
         Some(control) if control.in_driver.get() != 0 => {
-            leave_driver(control, &mut context, signal, address);
+            let cause = context.cause(signal, address);
+            if cause != TrapCause::Protection || !access_irql(control, &mut context) {
+                leave_driver(control, &mut context, cause);
+            }
         }
         _ => end_as_before(signal, &context),
     }
 }
 
-fn leave_driver(
-    control: &Control,
-    context: &mut SignalContext<'_>,
-    signal: libc::c_int,
-    address: u64,
-) {
+/// Ends driver code that has run for too long; the host's is left alone.
+extern "C" fn handle_watchdog(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: with SA_SIGINFO the system passes a valid, unshared context.
+    let mut context = SignalContext(unsafe { &mut *context.cast::<libc::ucontext_t>() });
+    if let Some(control) = stack::current()
+        && control.in_driver.get() != 0
+        && watchdog::is_overdue()
+    {
+        leave_driver(control, &mut context, TrapCause::OutOfTime);
+    }
+}
+
+fn leave_driver(control: &Control, context: &mut SignalContext<'_>, cause: TrapCause) {
     control.trap.set(Some(Trap {
-        cause: context.cause(signal, address),
+        cause,
         registers: context.registers(),
     }));
     context.abandon_driver(control);
+}
+
+/// Carries out the instructions by which kernel code reads and sets its level
+/// in line: `KeGetCurrentIrql` and its like are not routines on x64.
+fn access_irql(control: &Control, context: &mut SignalContext<'_>) -> bool {
+    // SAFETY: `ke::call` keeps the context alive while the driver runs, in this
+    // thread.
+    let thread = unsafe { control.context.get().cast::<Context<'_>>().as_ref() };
+    let Some(thread) = thread else { return false };
+    context.access_task_priority(&thread.irql)
 }
 
 /// Puts the handler of before back; the instruction then traps once more.

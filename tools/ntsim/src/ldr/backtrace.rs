@@ -156,6 +156,11 @@ impl Acquisition {
         context.kernel.modules.find(site.return_address)
     }
 
+    /// The image whose code did it, if any.
+    pub const fn module(&self) -> Option<&Arc<Module>> {
+        self.module.as_ref()
+    }
+
     /// Whether code of `module` did it.
     pub fn is_by(&self, module: &Arc<Module>) -> bool {
         self.module

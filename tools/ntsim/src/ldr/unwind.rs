@@ -56,6 +56,17 @@ pub fn check(sections: &[Section<'_>], address: u32, size: u32) -> Result<(), Im
     Ok(())
 }
 
+/// Where the functions of a checked image begin and end, from its base.
+pub fn functions<'a>(image: &'a CheckedImage<'_>) -> impl Iterator<Item = Range<u32>> + 'a {
+    let table = image
+        .exceptions
+        .and_then(|(address, size)| bytes(&image.sections, address)?.get(..size as usize))
+        .unwrap_or_default();
+    table
+        .chunks(FUNCTION_ENTRY)
+        .filter_map(|entry| Some(word(entry, 0)?..word(entry, 4)?))
+}
+
 fn chain_ends(sections: &[Section<'_>], mut information: u32) -> bool {
     for _ in 0..CHAIN_LIMIT {
         let Some(&[head, _, codes, ..]) = bytes(sections, information) else {

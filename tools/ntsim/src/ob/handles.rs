@@ -76,6 +76,11 @@ impl HandleTable {
         Some(handle)
     }
 
+    /// Whether `value` is, or was, a handle of this table.
+    pub fn was_open(&self, value: u64) -> bool {
+        index(value).is_some_and(|index| index < self.lock().handles.len())
+    }
+
     /// Closes all handles for which `which` holds and gives them with their
     /// values.
     pub fn close_all(&self, which: impl Fn(&Handle) -> bool) -> Vec<(u64, Handle)> {

@@ -14,7 +14,7 @@ use crate::io::driver_object;
 use crate::ke::Context;
 use crate::kernel::ProcessCreation;
 use crate::ldr::Module;
-use crate::ldr::backtrace::Acquisition;
+use crate::ldr::backtrace::{Acquisition, Backtrace, CodeAddress};
 use crate::mm::guest;
 use crate::mm::strings::GuestString;
 use crate::nt::{self, NtStatus};
@@ -308,6 +308,7 @@ fn announce(
 ) -> Result<Verdict, Stopped> {
     let place = context.caller_frame().place(size_of::<CreateNotifyInfo>());
     guest::write(place, info).expect("the stack's own frame is writable");
+    let mut expected = info;
     let creation_status = || {
         let info: CreateNotifyInfo = guest::read(place).expect("just written");
         info.creation_status
@@ -323,6 +324,7 @@ fn announce(
             Interface::Ex | Interface::Ex2 => [process.address, id, place, 0],
         };
         context.call(registration.function, arguments)?;
+        check_create_info(context, registration, &mut expected, place);
         if vetoed_by.is_none() && !nt::succeeded(creation_status()) {
             let module = registration.module.as_ref();
             vetoed_by = module.map(|module| module.name.clone());
@@ -333,6 +335,42 @@ fn announce(
         status: creation_status(),
         vetoed_by,
     })
+}
+
+/// Only `CreationStatus` is the routine's to change; the next one is given the
+/// same structure.
+fn check_create_info(
+    context: &Context<'_>,
+    registration: &Registration,
+    expected: &mut CreateNotifyInfo,
+    place: u64,
+) {
+    let found: CreateNotifyInfo = guest::read(place).expect("the stack's own frame is readable");
+    expected.creation_status = found.creation_status;
+    if bytemuck::bytes_of(&found) == bytemuck::bytes_of(expected) {
+        return;
+    }
+    let offset = bytemuck::bytes_of(&found)
+        .iter()
+        .zip(bytemuck::bytes_of(expected))
+        .position(|(found, expected)| found != expected);
+    *expected = found;
+    let function = registration.function;
+    context
+        .kernel
+        .violations
+        .record(Rule::CreateInfo, function, || {
+            let message = format!(
+                "the notify routine wrote to PS_CREATE_NOTIFY_INFO at offset {:#x}; only \
+                 CreationStatus is its to change",
+                offset.unwrap_or_default()
+            );
+            let routine = Backtrace(vec![CodeAddress {
+                address: function,
+                is_return: false,
+            }]);
+            context.describe(Rule::CreateInfo, message, None, &routine)
+        });
 }
 
 /// Tells every routine that the process of `context`, its last thread, exits.
@@ -414,6 +452,11 @@ fn add(context: &Context<'_>, interface: Interface, function: u64) -> Outcome {
             return status(STATUS_ACCESS_DENIED);
         }
     }
+    if context.kernel.notify.holds(function) {
+        context.record(Rule::Registration, interface.name(), || {
+            format!("the notify routine at {function:#x} is registered already")
+        });
+    }
     status(context.kernel.notify.insert(Registration {
         function,
         interface,
@@ -427,6 +470,9 @@ fn remove_one(context: &Context<'_>, interface: Interface, function: u64) -> Out
     let notify = &context.kernel.notify;
     let removed = notify.take(|other| other.function == function && other.interface == interface);
     let Some(registration) = removed else {
+        context.record(Rule::Registration, interface.name(), || {
+            format!("the notify routine at {function:#x} is removed, which is not registered")
+        });
         return status(STATUS_PROCEDURE_NOT_FOUND);
     };
     if context.notifying.get() == Some(ptr::from_ref(&registration.rundown)) {
