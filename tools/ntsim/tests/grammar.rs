@@ -73,6 +73,7 @@ impl Machine {
     fn unload(&self) -> Vec<String> {
         let left = self.kernel.unload_driver(self.driver).unwrap();
         assert!(left.is_empty(), "{left:?}");
+        assert_eq!(self.kernel.violations(), []);
         self.lines()
     }
 }

@@ -10,7 +10,7 @@ use clap::Args;
 
 use crate::arch::Arch;
 use crate::cross::Cross;
-use crate::{command, repository};
+use crate::{breaker, command, repository};
 
 /// Build procmon.sys and procmon.pdb, and print the image's path.
 #[derive(Args)]
@@ -19,6 +19,10 @@ pub struct Build {
     /// release image
     #[arg(long)]
     dev: bool,
+    /// Build breaker.sys instead, the driver that the tests of the embedded
+    /// kernel break its rules with
+    #[arg(long, conflicts_with = "dev")]
+    breaker: bool,
     /// The processor to build for
     #[arg(long, value_enum, default_value_t = Arch::X64)]
     arch: Arch,
@@ -64,7 +68,13 @@ impl Build {
         } else {
             Profile::Release
         };
-        println!("{}", driver(&Cross::new(self.arch)?, profile)?.display());
+        let cross = Cross::new(self.arch)?;
+        let image = if self.breaker {
+            breaker::build(&cross)?
+        } else {
+            driver(&cross, profile)?
+        };
+        println!("{}", image.display());
         Ok(())
     }
 }
@@ -84,12 +94,18 @@ pub fn driver(cross: &Cross, profile: Profile) -> Result<PathBuf> {
         arch.folder(),
         profile.suffix()
     ));
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let image = folder.join("procmon.sys");
+    place(&built, "procmon", &folder)
+}
+
+/// Puts the image and the symbols of the package `name`, which cargo has built
+/// in `built`, into `folder`, and gives the image's path.
+pub fn place(built: &Path, name: &str, folder: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let image = folder.join(name).with_extension("sys");
     // A driver is a DLL to the linker; only its name says otherwise.
-    copy(&built.join("procmon.dll"), &image)?;
-    let symbols = folder.join("procmon.pdb");
-    copy(&built.join("procmon.pdb"), &symbols)?;
+    let symbols = image.with_extension("pdb");
+    copy(&built.join(name).with_extension("dll"), &image)?;
+    copy(&built.join(name).with_extension("pdb"), &symbols)?;
     identity::derive(&image, &symbols)?;
     Ok(image)
 }

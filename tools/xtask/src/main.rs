@@ -3,6 +3,7 @@
 //! One file per verb; [`toolchain`] finds, or installs, what they need.
 
 mod arch;
+mod breaker;
 mod build;
 mod check;
 mod command;

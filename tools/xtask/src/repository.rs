@@ -39,6 +39,11 @@ pub fn abi_check() -> PathBuf {
     tools().join("abi-check")
 }
 
+/// The package of the driver that breaks the kernel's rules.
+pub fn breaker() -> PathBuf {
+    tools().join("ntsim/tests/breaker")
+}
+
 /// The version of the driver, which its manifest alone states.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use crate::command;
 use crate::cross::{self, Cross};
 use crate::package::{OPENSSL, OSSLSIGNCODE};
 use crate::toolchain::{CLIPPY, RUSTFMT, WINE, provide};
-use crate::{check, repository, wine};
+use crate::{breaker, check, repository, wine};
 
 /// Test everything: formats, lints, the image, the driver and the tools.
 ///
@@ -26,6 +26,8 @@ pub struct Test {}
 const RELEASE_IMAGE: &str = "PROCMON_SYS";
 /// Names, for the tests that load the driver, its debug image.
 const DEV_IMAGE: &str = "PROCMON_SYS_DEV";
+/// Names, for the tests of the kernel's rules, the driver that breaks them.
+const BREAKER_IMAGE: &str = "BREAKER_SYS";
 
 /// The one step that some machines have to do without.
 const IN_WINE: &str = "the driver as a service in Wine";
@@ -59,12 +61,17 @@ fn run_all(steps: &mut Steps) -> Result<()> {
     let dev = steps.run("build the debug image", || {
         build::driver(&cross, Profile::Dev)
     })?;
+    let breaker = steps.run("build the driver that breaks rules", || {
+        breaker::build(&cross)
+    })?;
     steps.run("check the image and the WDK bindings", || {
         check::driver(&cross)
     })?;
     steps.run("lint the driver", || lint_for_windows(&cross))?;
     steps.run("lint the tools", lint_tools)?;
-    steps.run("unit and integration tests", || test_tools(&release, &dev))?;
+    steps.run("unit and integration tests", || {
+        test_tools(&release, &dev, &breaker)
+    })?;
     match WINE.get() {
         Ok(wine) => steps.run(IN_WINE, || {
             wine::verify(wine, &cross, &release, false).map(drop)
@@ -106,11 +113,12 @@ impl Steps {
 }
 
 /// The packages and workspaces of this repository.
-fn packages() -> [PathBuf; 4] {
+fn packages() -> [PathBuf; 5] {
     [
         repository::root(),
         repository::tools(),
         repository::abi_check(),
+        repository::breaker(),
         repository::wine_fixtures(),
     ]
 }
@@ -130,7 +138,11 @@ fn format(packages: &[PathBuf]) -> Result<()> {
 fn lint_for_windows(cross: &Cross) -> Result<()> {
     let deny = ["--", "--deny", "warnings"];
     command::run("clippy", cross.clippy()?.args(deny))?;
-    for package in [repository::abi_check(), repository::wine_fixtures()] {
+    for package in [
+        repository::abi_check(),
+        repository::breaker(),
+        repository::wine_fixtures(),
+    ] {
         command::run("clippy", cross.clippy_for(&package)?.args(deny))?;
     }
     Ok(())
@@ -146,14 +158,15 @@ fn lint_tools() -> Result<()> {
     )
 }
 
-fn test_tools(release: &Path, dev: &Path) -> Result<()> {
+fn test_tools(release: &Path, dev: &Path, breaker: &Path) -> Result<()> {
     command::run(
         "cargo test",
         cross::host_cargo()
             .args(["test", "--workspace", "--manifest-path"])
             .arg(repository::tools().join("Cargo.toml"))
             .env(RELEASE_IMAGE, release)
-            .env(DEV_IMAGE, dev),
+            .env(DEV_IMAGE, dev)
+            .env(BREAKER_IMAGE, breaker),
     )
 }
 
@@ -164,6 +177,7 @@ const PINNED: &[&str] = &[
     "Cargo.lock",
     "tools/abi-check/Cargo.lock",
     "tools/cross/Cargo.lock",
+    "tools/ntsim/tests/breaker/Cargo.lock",
     "tools/Cargo.lock",
     "tools/wine-fixtures/Cargo.lock",
 ];

@@ -47,6 +47,7 @@ fn a_life_from_load_to_unload() {
     let leftovers = kernel.unload_driver(driver).unwrap();
     assert!(leftovers.is_empty(), "{leftovers:?}");
     assert_eq!(lines.take(), ["[procmon] unloaded: 1 created, 1 exited\n"]);
+    assert_eq!(kernel.violations(), []);
     let held = kernel.held();
     assert_eq!(
         (held.notify_routines, held.kernel_handles, held.pool_blocks),

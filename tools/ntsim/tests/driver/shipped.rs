@@ -1,8 +1,8 @@
 //! The image that ships, whole or with a change made to it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::{env, fs};
 
 use ntsim::dbg::{DebugMessage, DebugOutput};
 use ntsim::{Kernel, LoadError, ProcessCreation};
@@ -11,9 +11,12 @@ use object::Object as _;
 use object::read::pe::PeFile64;
 use tempfile::TempDir;
 
-/// Where `cargo xtask build` puts the driver.
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/driver/x64")
+/// The image that `cargo xtask test` names, or that `cargo xtask build` made.
+fn shipped() -> PathBuf {
+    env::var_os("PROCMON_SYS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/driver/x64/procmon.sys"),
+        PathBuf::from,
+    )
 }
 
 /// The driver, as bytes that can be changed, in a folder of its own together
@@ -25,7 +28,7 @@ pub struct Image {
 
 impl Image {
     pub fn shipped() -> Self {
-        let path = folder().join("procmon.sys");
+        let path = shipped();
         let data = fs::read(&path).unwrap_or_else(|error| {
             panic!("{}: {error}; run `cargo xtask build` first", path.display())
         });
@@ -85,7 +88,7 @@ impl Image {
     pub fn path(&self) -> PathBuf {
         let path = self.folder.path().join("procmon.sys");
         fs::write(&path, &self.data).unwrap();
-        fs::copy(folder().join("procmon.pdb"), path.with_extension("pdb"))
+        fs::copy(shipped().with_extension("pdb"), path.with_extension("pdb"))
             .expect("symbols beside the driver; run `cargo xtask build` first");
         assert_eq!(
             PeFile64::parse(&*self.data).map(|file| file.is_64()).ok(),

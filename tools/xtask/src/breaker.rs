@@ -1,0 +1,27 @@
+//! The driver that breaks the kernel's rules, which the tests of the embedded
+//! kernel load.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::build::place;
+use crate::cross::Cross;
+use crate::{command, repository};
+
+/// Builds it and gives its image's path; the symbols lie beside it.
+pub fn build(cross: &Cross) -> Result<PathBuf> {
+    let mut cargo = cross.cargo_for("build", &repository::breaker());
+    command::run(
+        "building the driver that breaks rules",
+        cargo.args(["--release", "--quiet"]),
+    )?;
+    let built = repository::cross_target()
+        .join(cross.arch().target())
+        .join("release");
+    place(
+        &built,
+        "breaker",
+        &repository::root().join("target/driver/breaker"),
+    )
+}
