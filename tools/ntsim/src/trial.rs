@@ -20,10 +20,15 @@ pub use procmon::Procmon;
 
 use std::fmt::Write as _;
 
+use crate::Kernel;
 use crate::report::Leftovers;
 
-/// What `leftovers` are, in one message.
-fn describe(leftovers: &Leftovers) -> Result<(), String> {
+/// The first rule that drivers of `kernel` broke and went on, or what
+/// `leftovers` are, in one message.
+fn describe(kernel: &Kernel, leftovers: &Leftovers) -> Result<(), String> {
+    if let Some(violation) = kernel.violations().first() {
+        return Err(violation.to_string());
+    }
     if leftovers.is_empty() {
         return Ok(());
     }

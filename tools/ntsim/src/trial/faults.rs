@@ -349,7 +349,7 @@ impl Script<'_> {
                     Ok(())
                 };
                 return Ok(wanted
-                    .and_then(|()| describe(&leftovers))
+                    .and_then(|()| describe(kernel, &leftovers))
                     .and_then(|()| self.judge.loaded(status, &failed, &transcript.take())));
             }
             Err(LoadError::Stopped(stopped)) => return Ok(Err(stopped.to_string())),
@@ -361,7 +361,7 @@ impl Script<'_> {
             .loaded(0, &failed, &transcript.take())
             .and_then(|()| self.watch(kernel, injector, transcript))
             .and_then(|()| match kernel.unload_driver(driver) {
-                Ok(leftovers) => describe(&leftovers),
+                Ok(leftovers) => describe(kernel, &leftovers),
                 // Such a driver stays, as on Windows.
                 Err(UnloadError::NoUnloadRoutine) => Ok(()),
                 Err(error) => Err(error.to_string()),

@@ -317,7 +317,7 @@ impl Subject {
             .kernel
             .unload_driver(self.driver)
             .map_err(|error| error.to_string())?;
-        super::describe(&leftovers)?;
+        super::describe(&self.kernel, &leftovers)?;
         self.judge.unloaded((self.told, 0), &self.transcript.take())
     }
 }

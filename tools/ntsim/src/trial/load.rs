@@ -247,7 +247,7 @@ pub fn deliver(
 
     let mut findings = ledger.findings();
     match kernel.unload_driver(driver) {
-        Ok(leftovers) => findings.extend(describe(&leftovers).err()),
+        Ok(leftovers) => findings.extend(describe(&kernel, &leftovers).err()),
         Err(error) => findings.push(error.to_string()),
     }
     let (said_created, said_exited, lines) = ledger.counts();

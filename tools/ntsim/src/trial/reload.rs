@@ -82,7 +82,7 @@ fn once(
     let leftovers = kernel
         .unload_driver(driver)
         .map_err(|error| error.to_string())?;
-    describe(&leftovers)?;
+    describe(kernel, &leftovers)?;
     if !judge.is_procmon() {
         return Ok(());
     }

@@ -30,7 +30,7 @@ pub fn fill(path: &Path, judge: &dyn Judge) -> Result<Vec<String>, Error> {
     match kernel.load_driver(path, "onemore") {
         Ok(_) => findings.push("one driver more than there are slots was loaded".into()),
         Err(LoadError::DriverEntry { leftovers, .. }) => {
-            findings.extend(describe(&leftovers).err());
+            findings.extend(describe(&kernel, &leftovers).err());
             findings.extend(judge.refused_a_slot(&transcript.take()).err());
         }
         Err(error) => return Err(error.into()),
@@ -46,7 +46,7 @@ pub fn fill(path: &Path, judge: &dyn Judge) -> Result<Vec<String>, Error> {
     }
     for driver in drivers {
         match kernel.unload_driver(driver) {
-            Ok(leftovers) => findings.extend(describe(&leftovers).err()),
+            Ok(leftovers) => findings.extend(describe(&kernel, &leftovers).err()),
             Err(error) => findings.push(error.to_string()),
         }
         findings.extend(judge.unloaded((1, 0), &transcript.take()).err());
