@@ -36,6 +36,19 @@ fn what_cannot_be_used_is_named() {
     );
     refused(&["run", "x.sys", "--for", "soon"], &["soon", "seconds"]);
     refused(&["run", "x.sys", "--for=-1"], &["seconds"]);
+    for verb in ["fault", "stress", "fuzz"] {
+        refused(&[verb], &["DRIVER.sys"]);
+        refused(&[verb, "/etc/passwd"], &["/etc/passwd", "PE"]);
+        refused(
+            &[verb, "x.sys", "--oracle", "delphi"],
+            &["delphi", "procmon"],
+        );
+    }
+    refused(&["stress", "x.sys", "--events", "0"], &["--events"]);
+    refused(
+        &["stress", "x.sys", "--slots", "--reloads", "1"],
+        &["--slots", "--reloads"],
+    );
     refused(&["fly"], &["fly"]);
 }
 
