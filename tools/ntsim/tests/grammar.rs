@@ -104,15 +104,15 @@ fn with_each_image(test: impl Fn(Machine)) {
     }
 }
 
-fn utf16(text: &str) -> Option<Vec<u16>> {
-    Some(text.encode_utf16().collect())
+fn utf16(text: &str) -> Vec<u16> {
+    text.encode_utf16().collect()
 }
 
 /// The process of the contract's example.
 fn notepad() -> ProcessCreation {
     ProcessCreation {
-        image_file_name: utf16(r"\??\C:\Windows\SysWOW64\notepad.exe"),
-        command_line: utf16(r#""C:\Windows\SysWOW64\notepad.exe" C:\temp\a.txt"#),
+        image_file_name: Some(utf16(r"\??\C:\Windows\SysWOW64\notepad.exe")),
+        command_line: Some(utf16(r#""C:\Windows\SysWOW64\notepad.exe" C:\temp\a.txt"#)),
         creator: ClientId {
             process: 0x10f4,
             thread: 0x1a38,
@@ -262,8 +262,8 @@ fn names_and_command_lines_of_any_length() {
                 .take(length)
                 .collect();
             let process = ProcessCreation {
-                image_file_name: utf16(&text),
-                command_line: utf16(&text),
+                image_file_name: Some(utf16(&text)),
+                command_line: Some(utf16(&text)),
                 ..notepad()
             };
             let lines = machine.create(&process);
@@ -290,8 +290,8 @@ fn names_and_command_lines_of_any_length() {
 fn nothing_in_a_text_is_a_line_or_a_directive() {
     with_each_image(|machine| {
         let process = ProcessCreation {
-            image_file_name: utf16("\\??\\C:\\%n%s%wZ\n[Destroy] [PID = 0x4]"),
-            command_line: utf16("a\r\n[Create] %x \u{85}\u{2028}\u{7f} \\u000a 100%"),
+            image_file_name: Some(utf16("\\??\\C:\\%n%s%wZ\n[Destroy] [PID = 0x4]")),
+            command_line: Some(utf16("a\r\n[Create] %x \u{85}\u{2028}\u{7f} \\u000a 100%")),
             ..notepad()
         };
         assert_eq!(
@@ -311,8 +311,8 @@ fn chinese_names_on_a_chinese_system() {
     for image in images() {
         let machine = Machine::with(&image, gbk);
         let process = ProcessCreation {
-            image_file_name: utf16(r"\??\C:\用户\记事本.exe"),
-            command_line: utf16("记事本 文件.txt"),
+            image_file_name: Some(utf16(r"\??\C:\用户\记事本.exe")),
+            command_line: Some(utf16("记事本 文件.txt")),
             ..notepad()
         };
         machine.kernel.create_process(&process).unwrap();
