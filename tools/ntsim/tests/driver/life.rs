@@ -115,6 +115,15 @@ fn loads_and_unloads_a_hundred_times() {
     }
 }
 
+/// Lets the other threads end, even where an assertion fails.
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn unloads_while_events_arrive() {
     let image = Image::shipped();
@@ -123,6 +132,7 @@ fn unloads_while_events_arrive() {
     let done = AtomicBool::new(false);
     let next = AtomicU32::new(0x1000);
     thread::scope(|scope| {
+        let _end = SetOnDrop(&done);
         for _ in 0..4 {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
@@ -137,7 +147,6 @@ fn unloads_while_events_arrive() {
             thread::sleep(Duration::from_millis(1));
             assert!(kernel.unload_driver(driver).unwrap().is_empty());
         }
-        done.store(true, Ordering::Relaxed);
     });
     assert_eq!(kernel.held().kernel_handles, 0);
 }
