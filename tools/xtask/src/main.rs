@@ -9,6 +9,7 @@ mod check;
 mod command;
 mod cross;
 mod inf;
+mod mutants;
 mod package;
 mod picture;
 mod repository;
@@ -42,6 +43,7 @@ enum Verb {
     Fuzz(trial::Fuzz),
     Test(test::Test),
     Check(check::Check),
+    Mutants(mutants::Mutants),
     Wine(wine::Wine),
     Reproduce(reproduce::Reproduce),
 }
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Verb::Fuzz(verb) => verb.execute(),
         Verb::Test(verb) => verb.execute(),
         Verb::Check(verb) => verb.execute(),
+        Verb::Mutants(verb) => verb.execute(),
         Verb::Wine(verb) => verb.execute(),
         Verb::Reproduce(verb) => verb.execute(),
     };
