@@ -11,6 +11,7 @@
 #![no_std]
 
 pub mod nt;
+pub mod plain;
 pub mod report;
 pub mod tally;
 pub mod text;

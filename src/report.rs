@@ -12,7 +12,7 @@ use crate::nt::process::{Process, ProcessId};
 use crate::nt::string::{UnicodeString, utf16};
 use crate::print_line;
 use crate::tally::Tally;
-use crate::text::Lines;
+use crate::text::{Line, Lines};
 
 /// Reports a process that is being created.
 pub fn created(process: &Process<'_>, creation: &Creation<'_>) {
@@ -24,6 +24,7 @@ pub fn created(process: &Process<'_>, creation: &Creation<'_>) {
 }
 
 /// Reports a process that is exiting.
+#[inline(never)]
 pub fn exited(process: &Process<'_>) {
     print_line!(
         "[Destroy] [PID = 0x%I64x] [CurrentPID = 0x%I64x] [ExitStatus = 0x%x] [Lifetime = %I64u ms]",
@@ -34,10 +35,11 @@ pub fn exited(process: &Process<'_>) {
     );
 }
 
+#[inline(never)]
 fn create(pid: ProcessId, creation: &Creation<'_>) {
     const NULL: &[u16] = &utf16::<6>("(null)");
     let mut name = Lines::of(creation.image_file_name.unwrap_or(NULL));
-    name.next().unwrap_or_default().show(|part| {
+    name.next().unwrap_or_default().show(&mut |part| {
         print_line!(
             "[Create] [PID = 0x%I64x, Name=%wZ] [CurrentPID = 0x%I64x] [PPID = 0x%I64x]",
             pid: u64 = pid.as_u64(),
@@ -46,21 +48,13 @@ fn create(pid: ProcessId, creation: &Creation<'_>) {
             parent: u64 = creation.parent.as_u64(),
         );
     });
-
     let total = name.count_left();
     for (number, line) in (1..).zip(name) {
-        line.show(|part| {
-            print_line!(
-                "[Name 0x%I64x %u/%u] %wZ",
-                pid: u64 = pid.as_u64(),
-                number: u32 = number,
-                total: u32 = total,
-                text: &UnicodeString<'_> = &UnicodeString::new(part),
-            );
-        });
+        numbered(c"Name", pid, number, total, line);
     }
 }
 
+#[inline(never)]
 fn detail(process: &Process<'_>, creation: &Creation<'_>) {
     let (is_wow64, session) = match process.open() {
         Ok(handle) => (handle.is_wow64(), handle.session_id().ok()),
@@ -116,12 +110,13 @@ fn detail(process: &Process<'_>, creation: &Creation<'_>) {
     }
 }
 
+#[inline(never)]
 fn command_line(pid: ProcessId, text: &[u16]) {
     let mut lines = Lines::of(text);
     let first = lines.next().unwrap_or_default();
     let total = 1 + lines.count_left();
     if total == 1 {
-        first.show(|part| {
+        first.show(&mut |part| {
             print_line!(
                 "[CommandLine 0x%I64x] %wZ",
                 pid: u64 = pid.as_u64(),
@@ -130,17 +125,25 @@ fn command_line(pid: ProcessId, text: &[u16]) {
         });
         return;
     }
-    for (number, line) in (1..).zip(Lines::of(text)) {
-        line.show(|part| {
-            print_line!(
-                "[CommandLine 0x%I64x %u/%u] %wZ",
-                pid: u64 = pid.as_u64(),
-                number: u32 = number,
-                total: u32 = total,
-                text: &UnicodeString<'_> = &UnicodeString::new(part),
-            );
-        });
+    numbered(c"CommandLine", pid, 1, total, first);
+    for (number, line) in (2..).zip(lines) {
+        numbered(c"CommandLine", pid, number, total, line);
     }
+}
+
+/// Prints a line of a text that takes more than one.
+#[inline(never)]
+fn numbered(what: &CStr, pid: ProcessId, number: usize, total: usize, line: Line<'_>) {
+    line.show(&mut |part| {
+        print_line!(
+            "[%s 0x%I64x %I64u/%I64u] %wZ",
+            what: &CStr = what,
+            pid: u64 = pid.as_u64(),
+            number: u64 = number as u64,
+            total: u64 = total as u64,
+            text: &UnicodeString<'_> = &UnicodeString::new(part),
+        );
+    });
 }
 
 /// Reports that the driver is loaded.

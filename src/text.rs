@@ -7,6 +7,8 @@
 //! backslash that would look like the beginning of such an escape. Undoing the
 //! escapes restores the text exactly.
 
+use crate::plain::plain_prefix;
+
 /// The most bytes that the text on one line may take once the kernel has
 /// converted it. The longest line around it, `[Create]` with three 64-bit
 /// numbers, leaves 406 of the 511 bytes of a `DbgPrint`.
@@ -22,6 +24,9 @@ const ESCAPE: usize = r"\u0000".len();
 #[derive(Debug, Clone)]
 pub struct Lines<'a> {
     rest: &'a [u16],
+    /// How many units of the rest are known to be plain, so that no unit is
+    /// looked at again for the next line, or for the lines to be counted.
+    plain: usize,
 }
 
 /// A part of a text that fits on a line.
@@ -38,19 +43,26 @@ impl<'a> Lines<'a> {
     /// The lines of a text; none for an empty one.
     #[must_use]
     pub const fn of(text: &'a [u16]) -> Self {
-        Self { rest: text }
+        Self {
+            rest: text,
+            plain: 0,
+        }
     }
 
     /// The number of lines that are left.
     #[must_use]
-    pub fn count_left(&self) -> u32 {
-        self.clone().fold(0, |count, _| count + 1)
+    pub fn count_left(&self) -> usize {
+        if self.plain == self.rest.len() {
+            return self.plain.div_ceil(LINE_BYTES);
+        }
+        self.clone().count()
     }
 }
 
 impl<'a> Iterator for Lines<'a> {
     type Item = Line<'a>;
 
+    #[inline(never)]
     fn next(&mut self) -> Option<Line<'a>> {
         if self.rest.is_empty() {
             return None;
@@ -59,9 +71,16 @@ impl<'a> Iterator for Lines<'a> {
         let mut taken = 0;
         let mut has_escapes = false;
         while let Some(left) = self.rest.get(taken..) {
-            let plain = plain_prefix(left, LINE_BYTES - bytes);
+            if self.plain == 0 && matches!(left, [0x20..0x7f, ..]) {
+                self.plain = plain_prefix(left);
+            }
+            let plain = self.plain.min(LINE_BYTES - bytes);
+            self.plain -= plain;
             taken += plain;
             bytes += plain;
+            if self.plain != 0 {
+                break;
+            }
             let Some(symbol) = left.get(plain..).and_then(Symbol::first_of) else {
                 break;
             };
@@ -86,7 +105,7 @@ impl<'a> Iterator for Lines<'a> {
 impl Line<'_> {
     /// Calls `print` with the line as it is shown: the text itself, or a copy
     /// of it with its escapes.
-    pub fn show(self, print: impl FnOnce(&[u16])) {
+    pub fn show(self, print: &mut dyn FnMut(&[u16])) {
         if self.has_escapes {
             self.show_escaped(print);
         } else {
@@ -96,7 +115,7 @@ impl Line<'_> {
 
     #[cold]
     #[inline(never)]
-    fn show_escaped(self, print: impl FnOnce(&[u16])) {
+    fn show_escaped(self, print: &mut dyn FnMut(&[u16])) {
         let mut shown = Shown {
             units: [0; LINE_BYTES],
             length: 0,
@@ -122,6 +141,7 @@ enum Symbol {
 }
 
 impl Symbol {
+    #[inline(never)]
     fn first_of(text: &[u16]) -> Option<Self> {
         let (&unit, rest) = text.split_first()?;
         Some(match unit {
@@ -199,6 +219,7 @@ impl Shown {
         }
     }
 
+    #[inline(never)]
     fn push_unit(&mut self, unit: u16) {
         if let Some(place) = self.units.get_mut(self.length) {
             *place = unit;
@@ -210,13 +231,4 @@ impl Shown {
 fn hex_digit(nibble: u16) -> u16 {
     let zero = if nibble < 10 { b'0' } else { b'a' - 10 };
     u16::from(zero) + nibble
-}
-
-/// How many of the first `most` units are printable ASCII that stands for
-/// itself.
-fn plain_prefix(text: &[u16], most: usize) -> usize {
-    text.iter()
-        .take(most)
-        .take_while(|&&unit| (0x20..0x7f).contains(&unit) && unit != BACKSLASH)
-        .count()
 }

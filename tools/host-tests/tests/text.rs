@@ -8,7 +8,7 @@ use proptest::prelude::*;
 fn shown(text: &[u16]) -> Vec<Vec<u16>> {
     let mut lines = Vec::new();
     for line in Lines::of(text) {
-        line.show(|units| lines.push(units.to_vec()));
+        line.show(&mut |units| lines.push(units.to_vec()));
     }
     lines
 }
@@ -64,7 +64,7 @@ fn ordinary_text_is_shown_as_it_is() {
 fn ordinary_text_is_not_copied() {
     let text: Vec<u16> = "plain 文字".encode_utf16().collect();
     for line in Lines::of(&text) {
-        line.show(|units| assert!(std::ptr::eq(units.as_ptr(), text.as_ptr())));
+        line.show(&mut |units| assert!(std::ptr::eq(units.as_ptr(), text.as_ptr())));
     }
 }
 
@@ -117,7 +117,7 @@ fn lines_are_filled_to_the_last_byte() {
         assert_eq!(shown(&vec![unit; per_line]).len(), 1);
         assert_eq!(shown(&vec![unit; per_line + 1]).len(), 2);
         assert_eq!(
-            Lines::of(&vec![unit; 32_767]).count_left() as usize,
+            Lines::of(&vec![unit; 32_767]).count_left(),
             32_767_usize.div_ceil(per_line)
         );
     }
@@ -156,7 +156,7 @@ proptest! {
     #[test]
     fn nothing_is_lost_and_nothing_breaks_a_line(text in any_text()) {
         let lines = shown(&text);
-        prop_assert_eq!(lines.len(), Lines::of(&text).count_left() as usize);
+        prop_assert_eq!(lines.len(), Lines::of(&text).count_left());
         let mut restored = Vec::new();
         for line in &lines {
             let bytes: usize = line.iter().map(|&unit| if unit < 0x80 { 1 } else { 3 }).sum();
