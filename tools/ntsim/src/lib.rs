@@ -39,6 +39,12 @@ pub mod source;
 pub mod trial;
 mod zw;
 
+/// The loader alone, for a host that gives an image routines of its own.
+pub mod loader {
+    pub use crate::ldr::image::{CheckedImage, ImageError, Section};
+    pub use crate::ldr::map::{MappedImage, Resolve};
+}
+
 pub use dbg::code_page::CodePage;
 pub use kernel::{
     Creation, DriverId, Held, Kernel, KernelBuilder, LoadError, ProcessCreation, ProcessExit,

@@ -57,16 +57,21 @@ impl MappedImage {
     }
 
     /// The first address.
+    #[must_use]
     pub const fn base(&self) -> u64 {
         self.pages.base() as u64
     }
 
     /// Bytes of address space.
+    #[must_use]
     pub const fn size(&self) -> usize {
         self.pages.size()
     }
 
     /// Throws away what only `DriverEntry` needed, as the kernel does.
+    ///
+    /// # Errors
+    /// What the system said.
     pub fn discard_initialization(&self) -> io::Result<()> {
         for (offset, size) in &self.discardable {
             self.pages.discard(*offset, *size)?;
@@ -76,6 +81,9 @@ impl MappedImage {
 
     /// Throws everything away; the address space stays reserved, so that a
     /// call into it faults and can be named.
+    ///
+    /// # Errors
+    /// What the system said.
     pub fn unload(&self) -> io::Result<()> {
         self.pages.discard(0, self.pages.size())
     }
