@@ -33,6 +33,19 @@ pub fn output(what: &str, command: &mut Command) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
+/// Runs `command`, whose standard output is the verb's own answer, and fails
+/// unless it succeeds.
+pub fn run_to_end(what: &str, command: &mut Command) -> Result<()> {
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .with_context(|| format!("{what}: cannot start {}", program(command)))?;
+    if !status.success() {
+        bail!("{what} failed ({status}); its messages are above");
+    }
+    Ok(())
+}
+
 /// Runs `command` quietly and gives its standard output, or `None` where it
 /// cannot be started or fails: for asking what a machine has.
 pub fn answer(command: &mut Command) -> Option<String> {

@@ -3,6 +3,7 @@
 //! One file per verb; [`toolchain`] finds, or installs, what they need.
 
 mod arch;
+mod bench;
 mod breaker;
 mod build;
 mod check;
@@ -44,6 +45,7 @@ enum Verb {
     Test(test::Test),
     Check(check::Check),
     Mutants(mutants::Mutants),
+    Bench(bench::Bench),
     Wine(wine::Wine),
     Reproduce(reproduce::Reproduce),
 }
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Verb::Test(verb) => verb.execute(),
         Verb::Check(verb) => verb.execute(),
         Verb::Mutants(verb) => verb.execute(),
+        Verb::Bench(verb) => verb.execute(),
         Verb::Wine(verb) => verb.execute(),
         Verb::Reproduce(verb) => verb.execute(),
     };

@@ -13,7 +13,7 @@ use crate::command;
 use crate::cross::{self, Cross};
 use crate::package::{OPENSSL, OSSLSIGNCODE};
 use crate::toolchain::{CLIPPY, RUSTFMT, WINE, provide};
-use crate::{breaker, check, repository, wine};
+use crate::{bench, breaker, check, repository, wine};
 
 /// Test everything: formats, lints, the image, the driver and the tools.
 ///
@@ -69,6 +69,9 @@ fn run_all(steps: &mut Steps) -> Result<()> {
     })?;
     steps.run("lint the driver", || lint_for_windows(&cross))?;
     steps.run("lint the tools", lint_tools)?;
+    steps.run("measure what is the same on every machine", || {
+        bench::measure(&cross, &release, ["--counts", "--check"].into_iter())
+    })?;
     steps.run("unit and integration tests", || {
         test_tools(&release, &dev, &breaker)
     })?;

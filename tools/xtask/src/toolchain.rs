@@ -2,6 +2,7 @@
 //! installed where it is missing.
 
 mod apt;
+mod clang;
 mod compiler;
 mod ddk;
 mod libclang;
@@ -12,6 +13,7 @@ mod resources;
 pub mod sysroot;
 mod wine;
 
+pub use clang::{CLANG, LLVM_DLLTOOL};
 pub use compiler::{Compiler, StandardLibrary, WINDOWS_COMPILER};
 pub use ddk::{DDK_HEADERS, DDK_INCLUDE};
 pub use libclang::LIBCLANG;

@@ -1,0 +1,378 @@
+/*
+ * procmon in C: the same log, byte for byte, which a test holds it to. Written
+ * straightforwardly, one UTF-16 unit after the other, as a measure of what
+ * procmon costs beyond its work.
+ */
+#include "driver.h"
+
+/* Bytes that a text may take on one line, once it is in the system's code page. */
+#define LINE_BYTES 384
+/* The most that a UTF-16 unit becomes in any code page. */
+#define UNIT_BYTES 3
+/* Units, and bytes, of an escape such as \u000a. */
+#define ESCAPE 6
+
+static QUERY_INFORMATION_PROCESS *QueryInformationProcess;
+static volatile LONG64 Created, Exited;
+
+/* A part of a text that fits on a line. */
+typedef struct {
+    const WCHAR *units;
+    ULONG count;
+    BOOLEAN has_escapes;
+} LINE;
+
+/* What is not on a line yet. */
+typedef struct {
+    const WCHAR *units;
+    ULONG count;
+} REST;
+
+static BOOLEAN IsHexDigit(WCHAR unit)
+{
+    return (unit >= '0' && unit <= '9') || (unit >= 'a' && unit <= 'f') ||
+           (unit >= 'A' && unit <= 'F');
+}
+
+/* Whether the backslash at units[0] reads as the beginning of an escape. */
+static BOOLEAN LooksEscaped(const WCHAR *units, ULONG count)
+{
+    return count >= ESCAPE && units[1] == 'u' && IsHexDigit(units[2]) && IsHexDigit(units[3]) &&
+           IsHexDigit(units[4]) && IsHexDigit(units[5]);
+}
+
+/*
+ * How many units the first symbol of a text has, how many bytes it may take,
+ * and whether it is shown as an escape.
+ */
+static ULONG FirstSymbol(const WCHAR *units, ULONG count, ULONG *bytes, BOOLEAN *escaped)
+{
+    WCHAR unit = units[0];
+
+    *escaped = FALSE;
+    if (unit >= 0x20 && unit < 0x7f) {
+        *bytes = 1;
+        if (unit == '\\' && LooksEscaped(units, count)) {
+            *escaped = TRUE;
+            *bytes = ESCAPE;
+        }
+        return 1;
+    }
+    if (unit >= 0xd800 && unit < 0xdc00 && count > 1 && units[1] >= 0xdc00 && units[1] < 0xe000) {
+        *bytes = 2 * UNIT_BYTES;
+        return 2;
+    }
+    *escaped = unit < 0xa0 || unit == 0x2028 || unit == 0x2029 || (unit >= 0xd800 && unit < 0xe000);
+    *bytes = *escaped ? ESCAPE : UNIT_BYTES;
+    return 1;
+}
+
+/* Takes the next line off a text. */
+static LINE NextLine(REST *rest)
+{
+    LINE line = { rest->units, 0, FALSE };
+    ULONG used = 0;
+
+    while (line.count < rest->count) {
+        ULONG bytes;
+        BOOLEAN escaped;
+        ULONG units;
+        WCHAR unit = rest->units[line.count];
+
+        if (unit >= 0x20 && unit < 0x7f && unit != '\\') {
+            if (used == LINE_BYTES)
+                break;
+            used++;
+            line.count++;
+            continue;
+        }
+        units = FirstSymbol(rest->units + line.count, rest->count - line.count, &bytes, &escaped);
+        if (used + bytes > LINE_BYTES)
+            break;
+        used += bytes;
+        line.count += units;
+        line.has_escapes |= escaped;
+    }
+    rest->units += line.count;
+    rest->count -= line.count;
+    return line;
+}
+
+static ULONG CountLines(REST rest)
+{
+    ULONG lines = 0;
+
+    while (rest.count != 0) {
+        NextLine(&rest);
+        lines++;
+    }
+    return lines;
+}
+
+/*
+ * Copies a line with its escapes written out; `end` is the end of the text that
+ * the line is part of.
+ */
+static ULONG Escape(const LINE *line, const WCHAR *end, WCHAR *shown)
+{
+    static const CHAR digits[] = "0123456789abcdef";
+    ULONG length = 0;
+    ULONG taken = 0;
+
+    while (taken < line->count) {
+        const WCHAR *unit = line->units + taken;
+        ULONG bytes;
+        BOOLEAN escaped;
+        ULONG units = FirstSymbol(unit, (ULONG)(end - unit), &bytes, &escaped);
+
+        if (escaped) {
+            shown[length++] = '\\';
+            shown[length++] = 'u';
+            for (LONG shift = 12; shift >= 0; shift -= 4)
+                shown[length++] = digits[*unit >> shift & 0xf];
+        } else {
+            for (ULONG index = 0; index < units; index++)
+                shown[length++] = unit[index];
+        }
+        taken += units;
+    }
+    return length;
+}
+
+/* Prints a line of a text; which words go around it, and where. */
+typedef VOID PRINT(const UNICODE_STRING *Text, const VOID *Context);
+
+static VOID CallWith(const WCHAR *units, ULONG count, PRINT *Print, const VOID *Context)
+{
+    UNICODE_STRING text;
+
+    text.Buffer = (WCHAR *)units;
+    text.Length = text.MaximumLength = (USHORT)(count * sizeof(WCHAR));
+    Print(&text, Context);
+}
+
+static __attribute__((noinline)) VOID ShowEscaped(
+    const LINE *line, const WCHAR *end, PRINT *Print, const VOID *Context)
+{
+    WCHAR shown[LINE_BYTES];
+
+    CallWith(shown, Escape(line, end, shown), Print, Context);
+}
+
+static inline VOID Show(const LINE *line, const WCHAR *end, PRINT *Print, const VOID *Context)
+{
+    if (line->has_escapes)
+        ShowEscaped(line, end, Print, Context);
+    else
+        CallWith(line->units, line->count, Print, Context);
+}
+
+/* The text that a string of the kernel's holds; FALSE where it holds none. */
+static BOOLEAN TextOf(const UNICODE_STRING *string, REST *text)
+{
+    if (string == NULL)
+        return FALSE;
+    text->count = min(string->Length, string->MaximumLength) / sizeof(WCHAR);
+    text->units = string->Buffer;
+    return text->count == 0 || string->Buffer != NULL;
+}
+
+typedef struct {
+    HANDLE pid;
+    HANDLE parent;
+    ULONG number;
+    ULONG total;
+} NAMES;
+
+static VOID PrintCreate(const UNICODE_STRING *Text, const VOID *Context)
+{
+    const NAMES *names = Context;
+
+    DbgPrint("[Create] [PID = 0x%I64x, Name=%wZ] [CurrentPID = 0x%I64x] [PPID = 0x%I64x]\n",
+             names->pid, Text, PsGetCurrentProcessId(), names->parent);
+}
+
+static VOID PrintName(const UNICODE_STRING *Text, const VOID *Context)
+{
+    const NAMES *names = Context;
+
+    DbgPrint("[Name 0x%I64x %u/%u] %wZ\n", names->pid, names->number, names->total, Text);
+}
+
+static VOID PrintCommandLine(const UNICODE_STRING *Text, const VOID *Context)
+{
+    const NAMES *names = Context;
+
+    DbgPrint("[CommandLine 0x%I64x] %wZ\n", names->pid, Text);
+}
+
+static VOID PrintCommandLinePart(const UNICODE_STRING *Text, const VOID *Context)
+{
+    const NAMES *names = Context;
+
+    DbgPrint("[CommandLine 0x%I64x %u/%u] %wZ\n", names->pid, names->number, names->total, Text);
+}
+
+static VOID ReportName(HANDLE ProcessId, const PS_CREATE_NOTIFY_INFO *Info)
+{
+    static const WCHAR null[] = L"(null)";
+    NAMES names = { ProcessId, Info->ParentProcessId, 0, 0 };
+    REST rest;
+    const WCHAR *end;
+    LINE line;
+
+    if (!TextOf(Info->ImageFileName, &rest)) {
+        rest.units = null;
+        rest.count = RTL_NUMBER_OF(null) - 1;
+    }
+    end = rest.units + rest.count;
+    line = NextLine(&rest);
+    Show(&line, end, PrintCreate, &names);
+    if (rest.count == 0)
+        return;
+    names.total = CountLines(rest);
+    while (rest.count != 0) {
+        line = NextLine(&rest);
+        names.number++;
+        Show(&line, end, PrintName, &names);
+    }
+}
+
+static VOID ReportCommandLine(HANDLE ProcessId, const PS_CREATE_NOTIFY_INFO *Info)
+{
+    NAMES names = { ProcessId, NULL, 0, 0 };
+    REST text;
+    REST rest;
+    const WCHAR *end;
+    LINE line;
+
+    if (!TextOf(Info->CommandLine, &text))
+        return;
+    end = text.units + text.count;
+    rest = text;
+    line = NextLine(&rest);
+    if (rest.count == 0) {
+        Show(&line, end, PrintCommandLine, &names);
+        return;
+    }
+    names.total = 1 + CountLines(rest);
+    rest = text;
+    while (rest.count != 0) {
+        line = NextLine(&rest);
+        names.number++;
+        Show(&line, end, PrintCommandLinePart, &names);
+    }
+}
+
+/* What could be learnt through a handle to the process. */
+typedef struct {
+    /* The call that failed, or NULL, and its status. */
+    const char *failed;
+    NTSTATUS status;
+    BOOLEAN is_wow64;
+    BOOLEAN has_session;
+    ULONG session;
+} DETAIL;
+
+static DETAIL AskForDetail(PEPROCESS Process)
+{
+    DETAIL detail = { NULL, STATUS_SUCCESS, FALSE, FALSE, 0 };
+    ULONG_PTR peb = 0;
+    HANDLE handle;
+
+    detail.status = ObOpenObjectByPointer(
+        Process, OBJ_KERNEL_HANDLE, NULL, 0, NULL, KernelMode, &handle);
+    if (!NT_SUCCESS(detail.status)) {
+        detail.failed = "ObOpenObjectByPointer";
+        return detail;
+    }
+    detail.status =
+        QueryInformationProcess(handle, ProcessWow64Information, &peb, sizeof(peb), NULL);
+    if (!NT_SUCCESS(detail.status))
+        detail.failed = "ZwQueryInformationProcess";
+    detail.is_wow64 = peb != 0;
+    detail.has_session = NT_SUCCESS(QueryInformationProcess(
+        handle, ProcessSessionInformation, &detail.session, sizeof(detail.session), NULL));
+    ZwClose(handle);
+    return detail;
+}
+
+static VOID ReportDetail(PEPROCESS Process, HANDLE ProcessId, const PS_CREATE_NOTIFY_INFO *Info)
+{
+    DETAIL detail = AskForDetail(Process);
+    HANDLE creator = Info->CreatingThreadId.UniqueProcess;
+    HANDLE thread = Info->CreatingThreadId.UniqueThread;
+    const char *reparented = creator != Info->ParentProcessId ? " [Reparented]" : "";
+    const char *partial = Info->FileOpenNameAvailable ? "" : " [Name is partial]";
+    const char *bitness = detail.is_wow64 ? "32bit" : "64bit";
+
+    if (detail.failed == NULL && detail.has_session)
+        DbgPrint("[Detail 0x%I64x] %s [Creator = 0x%I64x.0x%I64x] [Session = %u]%s%s\n", ProcessId,
+                 bitness, creator, thread, detail.session, reparented, partial);
+    else if (detail.failed == NULL)
+        DbgPrint("[Detail 0x%I64x] %s [Creator = 0x%I64x.0x%I64x]%s%s\n", ProcessId, bitness,
+                 creator, thread, reparented, partial);
+    else if (detail.has_session)
+        DbgPrint("[Detail 0x%I64x] unknown (%s 0x%x) [Creator = 0x%I64x.0x%I64x] "
+                 "[Session = %u]%s%s\n",
+                 ProcessId, detail.failed, detail.status, creator, thread, detail.session,
+                 reparented, partial);
+    else
+        DbgPrint("[Detail 0x%I64x] unknown (%s 0x%x) [Creator = 0x%I64x.0x%I64x]%s%s\n", ProcessId,
+                 detail.failed, detail.status, creator, thread, reparented, partial);
+}
+
+static VOID ReportExit(PEPROCESS Process, HANDLE ProcessId)
+{
+    LARGE_INTEGER now;
+    LONGLONG lifetime;
+
+    KeQuerySystemTimePrecise(&now);
+    lifetime = now.QuadPart - PsGetProcessCreateTimeQuadPart(Process);
+    DbgPrint("[Destroy] [PID = 0x%I64x] [CurrentPID = 0x%I64x] [ExitStatus = 0x%x] "
+             "[Lifetime = %I64u ms]\n",
+             ProcessId, PsGetCurrentProcessId(), PsGetProcessExitStatus(Process),
+             lifetime > 0 ? lifetime / 10000 : 0);
+}
+
+static VOID NTAPI Notify(PEPROCESS Process, HANDLE ProcessId, PPS_CREATE_NOTIFY_INFO Info)
+{
+    if (Info == NULL) {
+        InterlockedIncrement64(&Exited);
+        ReportExit(Process, ProcessId);
+        return;
+    }
+    InterlockedIncrement64(&Created);
+    ReportName(ProcessId, Info);
+    ReportDetail(Process, ProcessId, Info);
+    ReportCommandLine(ProcessId, Info);
+}
+
+static VOID NTAPI Unload(PDRIVER_OBJECT Driver)
+{
+    UNREFERENCED_PARAMETER(Driver);
+    (VOID)PsSetCreateProcessNotifyRoutineEx(Notify, TRUE);
+    DbgPrint("[procmon] unloaded: %I64u created, %I64u exited\n", Created, Exited);
+}
+
+NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath)
+{
+    NTSTATUS status;
+
+    UNREFERENCED_PARAMETER(RegistryPath);
+    QueryInformationProcess = FindQueryInformationProcess();
+    if (QueryInformationProcess == NULL) {
+        DbgPrint("[procmon] not loaded: MmGetSystemRoutineAddress 0x%x"
+                 " (no ZwQueryInformationProcess in this kernel)\n",
+                 STATUS_PROCEDURE_NOT_FOUND);
+        return STATUS_PROCEDURE_NOT_FOUND;
+    }
+    Driver->DriverUnload = Unload;
+    status = PsSetCreateProcessNotifyRoutineEx(Notify, FALSE);
+    if (!NT_SUCCESS(status)) {
+        DbgPrint("[procmon] not loaded: PsSetCreateProcessNotifyRoutineEx 0x%x\n", status);
+        return status;
+    }
+    DbgPrint("[procmon] loaded\n");
+    return STATUS_SUCCESS;
+}

@@ -1,0 +1,95 @@
+//! The C peer is a fair measure only if it prints what procmon prints.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use ntsim::dbg::{DebugMessage, DebugOutput};
+use ntsim::nt::ClientId;
+use ntsim::{Kernel, ProcessCreation, ProcessExit};
+
+#[derive(Default)]
+struct Log(Mutex<Vec<u8>>);
+
+impl DebugOutput for Log {
+    fn print(&self, message: &DebugMessage<'_>) {
+        self.0.lock().unwrap().extend_from_slice(message.text);
+    }
+}
+
+/// What a driver prints of a set of lives.
+fn log_of(image: &str, texts: &[Option<Vec<u16>>]) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../target/driver")
+        .join(image);
+    let log = Arc::new(Log::default());
+    let kernel = Kernel::builder()
+        .debug_output(Arc::clone(&log) as Arc<dyn DebugOutput>)
+        .build()
+        .unwrap();
+    let driver = kernel
+        .load_driver(&path, "procmon")
+        .unwrap_or_else(|error| panic!("{error}; run `cargo xtask bench --counts` first"));
+    for (id, text) in (0x1000..).step_by(4).zip(texts) {
+        let reparented = id % 8 == 0;
+        let process = ProcessCreation {
+            image_file_name: text.clone(),
+            command_line: text.clone(),
+            file_open_name_available: !reparented,
+            is_wow64: reparented,
+            creator: ClientId {
+                process: if reparented { 0x40 } else { 0x2f8 },
+                thread: 0x44,
+            },
+            // Later than now: no lifetime in which the two could differ.
+            create_time: Some(i64::MAX),
+            ..ProcessCreation::new(id, 0x2f8)
+        };
+        kernel.create_process(&process).unwrap();
+        kernel
+            .exit_process(ProcessExit {
+                process_id: id,
+                thread_id: id + 4,
+                exit_status: -1,
+            })
+            .unwrap();
+    }
+    assert!(kernel.unload_driver(driver).unwrap().is_empty());
+    String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
+}
+
+#[test]
+fn the_c_peer_prints_what_procmon_prints() {
+    let utf16 = |text: &str| Some(text.encode_utf16().collect::<Vec<u16>>());
+    let mut texts = vec![
+        None,
+        Some(vec![]),
+        utf16(r"\??\C:\Windows\System32\notepad.exe"),
+        utf16(r"\usr\bin\ls \u000a \u00 \"),
+        utf16("a\nb\r\u{7f}\u{85}\u{a0}\u{2028}"),
+        Some(vec![0xd83d, 0x61, 0xde00, 0xd83d]),
+    ];
+    for length in [31, 32, 33, 47, 64, 383, 384, 385, 768, 769, 32_767] {
+        for pattern in ["x", r"\path", "监控", "😀a", "\n", r"\u0041"] {
+            texts.push(Some(pattern.encode_utf16().cycle_to(length)));
+        }
+    }
+    let (procmon, peer) = (
+        log_of("x64/procmon.sys", &texts),
+        log_of("peer/full.sys", &texts),
+    );
+    assert!(procmon.lines().count() > 1_000);
+    for (ours, theirs) in procmon.lines().zip(peer.lines()) {
+        assert_eq!(ours, theirs);
+    }
+    assert_eq!(procmon.len(), peer.len());
+}
+
+trait CycleTo {
+    fn cycle_to(self, length: usize) -> Vec<u16>;
+}
+
+impl<I: Iterator<Item = u16> + Clone> CycleTo for I {
+    fn cycle_to(self, length: usize) -> Vec<u16> {
+        self.cycle().take(length).collect()
+    }
+}

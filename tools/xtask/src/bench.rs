@@ -1,0 +1,163 @@
+//! `cargo xtask bench`: measures procmon beside drivers of the same task.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use crate::arch::Arch;
+use crate::build::{self, Profile};
+use crate::cross::{self, Cross};
+use crate::toolchain::{CLANG, DDK_HEADERS, LLD_LINK, LLVM_DLLTOOL};
+use crate::{command, repository};
+
+/// Measure procmon beside drivers in C and Rust, and print one table.
+///
+/// The peers are in tools/bench/peer. Times are ratios of one run: close other
+/// programs first.
+#[derive(Args)]
+pub struct Bench {
+    /// Take less than a minute
+    #[arg(long)]
+    quick: bool,
+    /// Measure only what is the same on every machine
+    #[arg(long)]
+    counts: bool,
+    /// Fail, naming the figure, where one is beyond tools/bench/budget.toml
+    #[arg(long)]
+    check: bool,
+}
+
+impl Bench {
+    /// Carries the verb out.
+    pub fn execute(self) -> Result<()> {
+        let cross = Cross::new(Arch::X64)?;
+        let driver = build::driver(&cross, Profile::Release)?;
+        let start = Instant::now();
+        build::driver(&cross, Profile::Release)?;
+        let warm = start.elapsed().as_secs_f64();
+        println!("{:<64} {warm:>12.2} s", "cargo xtask build, warm");
+        let arguments = [
+            (self.quick, "--quick"),
+            (self.counts, "--counts"),
+            (self.check, "--check"),
+        ];
+        let arguments = arguments.iter().filter(|(given, _)| *given);
+        measure(&cross, &driver, arguments.map(|(_, argument)| *argument))
+    }
+}
+
+/// Builds the peers and runs the measurements.
+///
+/// # Errors
+///
+/// When something cannot be built, or a figure is beyond the budget.
+pub fn measure<'a>(
+    cross: &Cross,
+    driver: &Path,
+    arguments: impl Iterator<Item = &'a str>,
+) -> Result<()> {
+    let peers = peers(cross)?;
+    command::run(
+        "building the measurements",
+        cross::host_cargo()
+            .args(["build", "--package", "bench", "--manifest-path"])
+            .arg(repository::tools().join("Cargo.toml")),
+    )?;
+    let this = env::current_exe().context("cannot find this program's own path")?;
+    command::run_to_end(
+        "bench",
+        Command::new(this.with_file_name("bench"))
+            .arg(driver)
+            .arg(peers)
+            .args(arguments),
+    )
+}
+
+/// Builds the peers and gives their folder.
+pub fn peers(cross: &Cross) -> Result<PathBuf> {
+    let folder = repository::root().join("target/driver/peer");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let library = folder.join("ntoskrnl.lib");
+    command::run(
+        "llvm-dlltool",
+        Command::new(LLVM_DLLTOOL.get()?)
+            .args(["-m", "i386:x86-64", "-d"])
+            .arg(repository::tools().join("wdk-build/ntoskrnl.def"))
+            .arg("-l")
+            .arg(&library),
+    )?;
+    for name in ["article", "full"] {
+        c_driver(name, &folder, &library)?;
+    }
+    command::run(
+        "clang",
+        Command::new(CLANG.get()?)
+            .args(["-std=gnu17", "-O2", "-Wall", "-Wextra"])
+            .arg(source("format_loop.c"))
+            .arg("-o")
+            .arg(folder.join("format_loop")),
+    )?;
+    rust_driver(cross, &folder)?;
+    Ok(folder)
+}
+
+fn source(name: &str) -> PathBuf {
+    repository::tools().join("bench/peer").join(name)
+}
+
+fn c_driver(name: &str, folder: &Path, library: &Path) -> Result<()> {
+    let ddk = DDK_HEADERS.get()?;
+    let object = folder.join(name).with_extension("obj");
+    let mut clang = Command::new(CLANG.get()?);
+    clang
+        .args(["--target=x86_64-w64-windows-gnu", "-std=c17", "-O2", "-c"])
+        .args(["-ffreestanding", "-fms-extensions", "-mno-stack-arg-probe"])
+        .args(["-Wall", "-Wextra"])
+        .args(["-D_WIN64", "-D_AMD64_", "-DAMD64", "-D_KERNEL_MODE"])
+        .args(["-D_WIN32_WINNT=0x0A00", "-DWINVER=0x0A00"])
+        .args(["-DNTDDI_VERSION=0x0A000008", "-Wno-#warnings"]);
+    for include in [
+        ddk.join("ddk"),
+        ddk,
+        repository::tools().join("wdk-build/include"),
+    ] {
+        clang.arg("-isystem").arg(include);
+    }
+    clang
+        .arg(source(name).with_extension("c"))
+        .arg("-o")
+        .arg(&object);
+    command::run("clang", &mut clang)?;
+
+    let linker = LLD_LINK.get()?;
+    let mut link = Command::new(&linker);
+    if linker.ends_with("rust-lld") {
+        link.args(["-flavor", "link"]);
+    }
+    let mut output = std::ffi::OsString::from("/OUT:");
+    output.push(folder.join(name).with_extension("sys"));
+    link.args(["/DRIVER", "/NODEFAULTLIB", "/SUBSYSTEM:NATIVE", "/DEBUG"])
+        .args(["/ENTRY:DriverEntry", "/NXCOMPAT", "/DYNAMICBASE"])
+        .args(["/INTEGRITYCHECK", "/MANIFEST:NO", "/OPT:REF,ICF"])
+        .arg(object)
+        .arg(library)
+        .arg(output);
+    command::run("lld-link", &mut link)
+}
+
+fn rust_driver(cross: &Cross, folder: &Path) -> Result<()> {
+    let mut cargo = cross.cargo_for("build", &source("println"));
+    command::run("building println", cargo.arg("--release"))?;
+    let built = repository::cross_target()
+        .join(cross.arch().target())
+        .join("release/println.dll");
+    let image = folder.join("println.sys");
+    fs::copy(&built, &image)
+        .with_context(|| format!("cannot copy {} to {}", built.display(), image.display()))?;
+    Ok(())
+}
