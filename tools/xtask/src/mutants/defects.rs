@@ -199,8 +199,8 @@ pub const DEFECTS: &[Defect] = &[
     defect(
         "command line cut after its first line",
         "src/report.rs",
-        "(1..).zip(Lines::of(text)) {",
-        "(1..).zip(Lines::of(text).take(1)) {",
+        "(2..).zip(lines) {",
+        "(2..).zip(lines.take(0)) {",
     ),
     defect(
         "name's lines counted wrong",
