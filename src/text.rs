@@ -14,6 +14,10 @@ use crate::plain::plain_prefix;
 /// numbers, leaves 406 of the 511 bytes of a `DbgPrint`.
 pub const LINE_BYTES: usize = 384;
 
+/// The most bytes of text on a line that has escapes: it is copied onto the
+/// stack, of which the whole callback may take no more than 1 KiB.
+pub const ESCAPED_LINE_BYTES: usize = 96;
+
 /// The most bytes that a UTF-16 unit becomes in any code page.
 const UNIT_BYTES: usize = 3;
 
@@ -69,12 +73,12 @@ impl<'a> Iterator for Lines<'a> {
         }
         let mut bytes = 0;
         let mut taken = 0;
-        let mut has_escapes = false;
+        let mut most = LINE_BYTES;
         while let Some(left) = self.rest.get(taken..) {
             if self.plain == 0 && matches!(left, [0x20..0x7f, ..]) {
                 self.plain = plain_prefix(left);
             }
-            let plain = self.plain.min(LINE_BYTES - bytes);
+            let plain = self.plain.min(most - bytes);
             self.plain -= plain;
             taken += plain;
             bytes += plain;
@@ -84,12 +88,13 @@ impl<'a> Iterator for Lines<'a> {
             let Some(symbol) = left.get(plain..).and_then(Symbol::first_of) else {
                 break;
             };
-            if bytes + symbol.bytes() > LINE_BYTES {
+            let limit = most.min(symbol.line_bytes());
+            if bytes + symbol.bytes() > limit {
                 break;
             }
+            most = limit;
             taken += symbol.units();
             bytes += symbol.bytes();
-            has_escapes |= symbol.is_escaped();
         }
         let text = self.rest;
         let (units, rest) = text.split_at_checked(taken)?;
@@ -97,7 +102,7 @@ impl<'a> Iterator for Lines<'a> {
         Some(Line {
             units,
             text,
-            has_escapes,
+            has_escapes: most == ESCAPED_LINE_BYTES,
         })
     }
 }
@@ -117,7 +122,7 @@ impl Line<'_> {
     #[inline(never)]
     fn show_escaped(self, print: &mut dyn FnMut(&[u16])) {
         let mut shown = Shown {
-            units: [0; LINE_BYTES],
+            units: [0; ESCAPED_LINE_BYTES],
             length: 0,
         };
         let mut taken = 0;
@@ -173,8 +178,12 @@ impl Symbol {
         }
     }
 
-    const fn is_escaped(self) -> bool {
-        matches!(self, Self::Escaped(_))
+    /// The most bytes of a line with this symbol on it.
+    const fn line_bytes(self) -> usize {
+        match self {
+            Self::Escaped(_) => ESCAPED_LINE_BYTES,
+            _ => LINE_BYTES,
+        }
     }
 }
 
@@ -197,7 +206,7 @@ fn is_hex_digit(unit: u16) -> bool {
 
 /// A line with its escapes written out.
 struct Shown {
-    units: [u16; LINE_BYTES],
+    units: [u16; ESCAPED_LINE_BYTES],
     length: usize,
 }
 

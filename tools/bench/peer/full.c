@@ -7,6 +7,7 @@
 
 /* Bytes that a text may take on one line, once it is in the system's code page. */
 #define LINE_BYTES 384
+#define ESCAPED_LINE_BYTES 96
 /* The most that a UTF-16 unit becomes in any code page. */
 #define UNIT_BYTES 3
 /* Units, and bytes, of an escape such as \u000a. */
@@ -72,6 +73,7 @@ static LINE NextLine(REST *rest)
 {
     LINE line = { rest->units, 0, FALSE };
     ULONG used = 0;
+    ULONG most = LINE_BYTES;
 
     while (line.count < rest->count) {
         ULONG bytes;
@@ -80,15 +82,17 @@ static LINE NextLine(REST *rest)
         WCHAR unit = rest->units[line.count];
 
         if (unit >= 0x20 && unit < 0x7f && unit != '\\') {
-            if (used == LINE_BYTES)
+            if (used == most)
                 break;
             used++;
             line.count++;
             continue;
         }
         units = FirstSymbol(rest->units + line.count, rest->count - line.count, &bytes, &escaped);
-        if (used + bytes > LINE_BYTES)
+        if (used + bytes > (escaped ? ESCAPED_LINE_BYTES : most))
             break;
+        if (escaped)
+            most = ESCAPED_LINE_BYTES;
         used += bytes;
         line.count += units;
         line.has_escapes |= escaped;
@@ -154,7 +158,7 @@ static VOID CallWith(const WCHAR *units, ULONG count, PRINT *Print, const VOID *
 static __attribute__((noinline)) VOID ShowEscaped(
     const LINE *line, const WCHAR *end, PRINT *Print, const VOID *Context)
 {
-    WCHAR shown[LINE_BYTES];
+    WCHAR shown[ESCAPED_LINE_BYTES];
 
     CallWith(shown, Escape(line, end, shown), Print, Context);
 }

@@ -1,7 +1,7 @@
 //! Lines of text: what they show, where they are cut, and that the text can be
 //! had back from them.
 
-use host_tests::text::{LINE_BYTES, Lines};
+use host_tests::text::{ESCAPED_LINE_BYTES, LINE_BYTES, Lines};
 use proptest::prelude::*;
 
 /// The lines of a text as the kernel would be given them.
@@ -97,7 +97,7 @@ fn text_that_looks_like_an_escape_is_escaped() {
 
 #[test]
 fn an_escape_look_alike_cut_by_the_end_of_a_line_is_escaped() {
-    let text: Vec<u16> = format!("\n{}{}", "a".repeat(LINE_BYTES - 12), r"\u000a")
+    let text: Vec<u16> = format!("\n{}{}", "a".repeat(ESCAPED_LINE_BYTES - 12), r"\u000a")
         .encode_utf16()
         .collect();
     assert_eq!(undone(&shown(&text).concat()), text);
@@ -111,8 +111,11 @@ fn an_empty_text_has_no_lines() {
 
 #[test]
 fn lines_are_filled_to_the_last_byte() {
-    for (unit, bytes) in [('a', 1), ('文', 3), ('\n', 6)] {
-        let per_line = LINE_BYTES / bytes;
+    for (unit, per_line) in [
+        ('a', LINE_BYTES),
+        ('文', LINE_BYTES / 3),
+        ('\n', ESCAPED_LINE_BYTES / 6),
+    ] {
         let unit = u16::try_from(u32::from(unit)).unwrap();
         assert_eq!(shown(&vec![unit; per_line]).len(), 1);
         assert_eq!(shown(&vec![unit; per_line + 1]).len(), 2);
