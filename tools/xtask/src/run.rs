@@ -2,8 +2,10 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -54,10 +56,16 @@ impl Run {
 /// the arguments name, and with those arguments that are not for us.
 pub fn forward(verb: &str, about: &str, arguments: Vec<OsString>) -> Result<()> {
     let request = Request::parse(arguments)?;
-    let ntsim = build_ntsim()?;
+    // Side by side: installing what the driver needs leaves processors idle.
+    let (ntsim, image) = thread::scope(|scope| {
+        let ntsim = scope.spawn(build_ntsim);
+        let image = request.image();
+        (ntsim.join(), image)
+    });
+    let ntsim = ntsim.unwrap_or_else(|panic| resume_unwind(panic))?;
     let mut command = Command::new(ntsim);
     command.arg(verb);
-    if request.help {
+    let Some(image) = image? else {
         println!(
             "{about}\n\n\
              Usage: cargo xtask {verb} [--dev | --driver FILE] [OPTIONS]\n\n\
@@ -66,28 +74,11 @@ pub fn forward(verb: &str, about: &str, arguments: Vec<OsString>) -> Result<()> 
              All other options are those of `ntsim {verb}`:\n"
         );
         return become_program(command.arg("--help"));
-    }
-    let image = match request.driver {
-        Some(file) if file.is_file() => file,
-        Some(file) => bail!(
-            "{}: no such file; --driver takes a driver's image",
-            file.display()
-        ),
-        None => {
-            // procmon's log can be held against its documentation.
-            if verb != "run" {
-                command.args(["--oracle", "procmon"]);
-            }
-            build::driver(
-                &Cross::new(Arch::X64)?,
-                if request.dev {
-                    Profile::Dev
-                } else {
-                    Profile::Release
-                },
-            )?
-        }
     };
+    // procmon's log can be held against its documentation.
+    if verb != "run" && request.driver.is_none() {
+        command.args(["--oracle", "procmon"]);
+    }
     become_program(command.arg(image).args(request.forwarded))
 }
 
@@ -116,6 +107,30 @@ impl Request {
             bail!("--dev chooses a build of procmon, --driver another driver: give one of them");
         }
         Ok(request)
+    }
+}
+
+impl Request {
+    /// The image to run, built where it is procmon's; none for help alone.
+    fn image(&self) -> Result<Option<PathBuf>> {
+        if self.help {
+            return Ok(None);
+        }
+        if let Some(file) = &self.driver {
+            if !file.is_file() {
+                bail!(
+                    "{}: no such file; --driver takes a driver's image",
+                    file.display()
+                );
+            }
+            return Ok(Some(file.clone()));
+        }
+        let profile = if self.dev {
+            Profile::Dev
+        } else {
+            Profile::Release
+        };
+        build::driver(&Cross::new(Arch::X64)?, profile).map(Some)
     }
 }
 
