@@ -1,12 +1,15 @@
 //! The processors that the driver is built for.
 
 use clap::ValueEnum;
+use object::pe::{IMAGE_FILE_MACHINE_AMD64, IMAGE_FILE_MACHINE_ARM64};
 
 /// A processor, by the name that Windows driver packages use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Arch {
     /// AMD64 and Intel 64.
     X64,
+    /// 64-bit ARM.
+    Arm64,
 }
 
 impl Arch {
@@ -14,6 +17,7 @@ impl Arch {
     pub const fn target(self) -> &'static str {
         match self {
             Self::X64 => "x86_64-pc-windows-msvc",
+            Self::Arm64 => "aarch64-pc-windows-msvc",
         }
     }
 
@@ -21,6 +25,15 @@ impl Arch {
     pub const fn folder(self) -> &'static str {
         match self {
             Self::X64 => "x64",
+            Self::Arm64 => "arm64",
+        }
+    }
+
+    /// The number that an image's header has for it.
+    pub const fn machine(self) -> u16 {
+        match self {
+            Self::X64 => IMAGE_FILE_MACHINE_AMD64,
+            Self::Arm64 => IMAGE_FILE_MACHINE_ARM64,
         }
     }
 
@@ -28,6 +41,7 @@ impl Arch {
     pub const fn inf_name(self) -> &'static str {
         match self {
             Self::X64 => "amd64",
+            Self::Arm64 => "arm64",
         }
     }
 
@@ -36,6 +50,7 @@ impl Arch {
     pub const fn catalog_os(self) -> &'static str {
         match self {
             Self::X64 => "_v100_X64",
+            Self::Arm64 => "_v100_ARM64",
         }
     }
 }

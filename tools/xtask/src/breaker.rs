@@ -16,12 +16,10 @@ pub fn build(cross: &Cross) -> Result<PathBuf> {
         "building the driver that breaks rules",
         cargo.args(["--release", "--quiet"]),
     )?;
+    let arch = cross.arch();
     let built = repository::cross_target()
-        .join(cross.arch().target())
+        .join(arch.target())
         .join("release");
-    place(
-        &built,
-        "breaker",
-        &repository::root().join("target/driver/breaker"),
-    )
+    let folder = format!("target/driver/{}-breaker", arch.folder());
+    place(&built, "breaker", &repository::root().join(folder))
 }

@@ -25,6 +25,9 @@ use rules::Rule;
 /// Check the release image, its symbols, its INF, and the WDK bindings behind it.
 #[derive(Args)]
 pub struct Check {
+    /// The processor that the image is for
+    #[arg(long, value_enum, default_value_t = Arch::X64)]
+    arch: Arch,
     /// Check this image, with its .pdb beside it, and nothing else
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
@@ -34,15 +37,15 @@ impl Check {
     /// Carries the verb out.
     pub fn execute(self) -> Result<()> {
         match self.image {
-            Some(file) => check_image(&file),
-            None => driver(&Cross::new(Arch::X64)?),
+            Some(file) => check_image(&file, self.arch),
+            None => driver(&Cross::new(self.arch)?),
         }
     }
 }
 
 /// Builds the driver and checks all of it.
 pub fn driver(cross: &Cross) -> Result<()> {
-    check_image(&build::driver(cross, Profile::Release)?)?;
+    check_image(&build::driver(cross, Profile::Release)?, cross.arch())?;
     package::inf(cross.arch())?;
     println!("ok    the INF keeps the rules for primitive drivers");
     metadata::agrees(cross)?;
@@ -52,15 +55,19 @@ pub fn driver(cross: &Cross) -> Result<()> {
     Ok(())
 }
 
-/// Every rule, in the order of the report.
-fn all_rules() -> impl Iterator<Item = &'static Rule> {
-    rules::RULES.iter().chain(hardening::RULES)
+/// Every rule for a processor's images, in the order of the report.
+fn all_rules(arch: Arch) -> impl Iterator<Item = &'static Rule> {
+    let more: &[Rule] = match arch {
+        Arch::X64 => hardening::X64_RULES,
+        Arch::Arm64 => &[],
+    };
+    rules::RULES.iter().chain(hardening::RULES).chain(more)
 }
 
-fn check_image(file: &Path) -> Result<()> {
-    let image = Image::open(file)?;
+fn check_image(file: &Path, arch: Arch) -> Result<()> {
+    let image = Image::open(file, arch)?;
     let mut failures = 0;
-    for rule in all_rules() {
+    for rule in all_rules(arch) {
         match (rule.check)(&image) {
             Ok(()) => println!("ok    {}", rule.name),
             Err(reason) => {
@@ -73,7 +80,7 @@ fn check_image(file: &Path) -> Result<()> {
         bail!(
             "{}: {failures} of {} checks failed",
             file.display(),
-            all_rules().count()
+            all_rules(arch).count()
         );
     }
     Ok(())

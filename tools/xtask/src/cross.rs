@@ -14,7 +14,7 @@ use crate::arch::Arch;
 use crate::repository;
 use crate::toolchain::{
     Compiler, DDK_HEADERS, DDK_INCLUDE, DEBIAN_CLIPPY, LIBCLANG, LLD_LINK, LLVM_RC, RC_PATH,
-    StandardLibrary, WINDOWS_COMPILER, provide, sysroot,
+    StandardLibrary, provide, sysroot, windows_compiler,
 };
 
 /// What the linker is told beyond what the driver's build script asks for.
@@ -60,14 +60,15 @@ pub struct Cross {
 impl Cross {
     /// Finds the tools, or installs those that are missing.
     pub fn new(arch: Arch) -> Result<Self> {
+        let windows_compiler = windows_compiler(arch);
         provide(&[
-            &WINDOWS_COMPILER,
+            &windows_compiler,
             &LLD_LINK,
             &LLVM_RC,
             &LIBCLANG,
             &DDK_HEADERS,
         ])?;
-        let compiler = WINDOWS_COMPILER.get()?;
+        let compiler = windows_compiler.get()?;
         let sysroot = match compiler.standard_library {
             StandardLibrary::Installed => None,
             StandardLibrary::Source => {
@@ -135,6 +136,9 @@ impl Cross {
             .env("LIBCLANG_PATH", &self.libclang)
             .env(RC_PATH, &self.resource_compiler)
             .env(DDK_INCLUDE, &self.ddk_headers)
+            // winresource looks for GNU's compiler before it takes the one
+            // above, and warns where it knows no name of it for the target.
+            .env("CROSS_COMPILE", "")
             .arg(subcommand)
             .args(["--config", "tools/cross/config.toml"])
             .args(

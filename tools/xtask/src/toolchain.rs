@@ -14,7 +14,7 @@ pub mod sysroot;
 mod wine;
 
 pub use clang::{CLANG, LLVM_DLLTOOL};
-pub use compiler::{Compiler, StandardLibrary, WINDOWS_COMPILER};
+pub use compiler::{Compiler, StandardLibrary, windows_compiler};
 pub use ddk::{DDK_HEADERS, DDK_INCLUDE};
 pub use libclang::LIBCLANG;
 pub use linker::LLD_LINK;

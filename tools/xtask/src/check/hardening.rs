@@ -12,15 +12,11 @@ use object::read::pe::PeFile64;
 use super::image::Image;
 use super::rules::{FUNCTIONS, Rule, has_characteristic, text};
 
-/// The rules of this file, in the order of the report.
+/// The rules of this file for every processor, in the order of the report.
 pub const RULES: &[Rule] = &[
     Rule {
         name: "indirect calls guarded, their targets listed (/guard:cf)",
         check: guarded,
-    },
-    Rule {
-        name: "shadow stacks supported (/CETCOMPAT)",
-        check: shadow_stacks,
     },
     Rule {
         name: "sections on pages of their own",
@@ -39,6 +35,12 @@ pub const RULES: &[Rule] = &[
         check: reproducible,
     },
 ];
+
+/// The rules of this file that ask for what x64 processors alone have.
+pub const X64_RULES: &[Rule] = &[Rule {
+    name: "shadow stacks supported (/CETCOMPAT)",
+    check: shadow_stacks,
+}];
 
 /// The entry, and what wdk-sys marks `no_mangle` for the linker's sake, which
 /// rustc exports from any DLL with it in.

@@ -9,9 +9,13 @@ use object::pe::{ImageFileHeader, ImageOptionalHeader64};
 use object::read::pe::PeFile64;
 use pdb2::{FallibleIterator as _, PDB, SymbolData};
 
+use crate::arch::Arch;
+
 /// An image in the form in which the rules look at it.
 #[derive(Clone)]
 pub struct Image {
+    /// The processor that it should be for.
+    pub arch: Arch,
     /// The whole file.
     pub bytes: Vec<u8>,
     /// What the debugger would load for it.
@@ -32,17 +36,21 @@ pub struct Symbols {
 }
 
 impl Image {
-    /// Reads an image, and the PDB file beside it.
+    /// Reads an image for a processor, and the PDB file beside it.
     ///
     /// # Errors
     ///
     /// When one of them cannot be read, or is no such file.
-    pub fn open(file: &Path) -> Result<Self> {
+    pub fn open(file: &Path, arch: Arch) -> Result<Self> {
         let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         let pdb = file.with_extension("pdb");
         let symbols = Symbols::open(&pdb)
             .with_context(|| format!("cannot read the symbols in {}", pdb.display()))?;
-        let image = Self { bytes, symbols };
+        let image = Self {
+            arch,
+            bytes,
+            symbols,
+        };
         image
             .pe()
             .with_context(|| format!("{} is no 64-bit image", file.display()))?;

@@ -3,8 +3,8 @@
 use object::LittleEndian as LE;
 use object::pe::{
     IMAGE_DLLCHARACTERISTICS_DYNAMIC_BASE, IMAGE_DLLCHARACTERISTICS_FORCE_INTEGRITY,
-    IMAGE_DLLCHARACTERISTICS_NX_COMPAT, IMAGE_FILE_MACHINE_AMD64, IMAGE_SCN_MEM_EXECUTE,
-    IMAGE_SCN_MEM_WRITE, IMAGE_SUBSYSTEM_NATIVE, ImageNtHeaders64,
+    IMAGE_DLLCHARACTERISTICS_NX_COMPAT, IMAGE_SCN_MEM_EXECUTE, IMAGE_SCN_MEM_WRITE,
+    IMAGE_SUBSYSTEM_NATIVE, ImageNtHeaders64,
 };
 use object::read::Object as _;
 use object::read::pe::ImageThunkData as _;
@@ -25,8 +25,8 @@ pub struct Rule {
 /// The rules of this file, in the order of the report.
 pub const RULES: &[Rule] = &[
     Rule {
-        name: "64-bit x86 image of the native subsystem",
-        check: native_x64,
+        name: "image for the processor and the native subsystem",
+        check: native,
     },
     Rule {
         name: "signature enforced (/INTEGRITYCHECK)",
@@ -84,9 +84,9 @@ pub(super) const FUNCTIONS: &[&str] = &[
 
 const SIZE_LIMIT: usize = 16 * 1024;
 
-fn native_x64(image: &Image) -> Result<(), String> {
+fn native(image: &Image) -> Result<(), String> {
     let machine = image.file_header().map_err(text)?.machine.get(LE);
-    if machine != IMAGE_FILE_MACHINE_AMD64 {
+    if machine != image.arch.machine() {
         return Err(format!("the machine is {machine:#x}"));
     }
     let subsystem = image.optional_header().map_err(text)?.subsystem.get(LE);

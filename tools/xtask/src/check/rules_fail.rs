@@ -9,16 +9,17 @@ use object::pe::IMAGE_DIRECTORY_ENTRY_DEBUG;
 
 use super::all_rules;
 use super::image::{Image, checksum_offset};
+use crate::arch::Arch;
 
 fn driver() -> Image {
     let file = env::var_os("PROCMON_SYS")
         .expect("PROCMON_SYS names no image to test with; type: cargo xtask test");
-    Image::open(&PathBuf::from(file)).expect("the driver's image opens")
+    Image::open(&PathBuf::from(file), Arch::X64).expect("the driver's image opens")
 }
 
 /// The rules that `image` breaks.
 fn broken(image: &Image) -> Vec<&'static str> {
-    all_rules()
+    all_rules(image.arch)
         .filter(|rule| (rule.check)(image).is_err())
         .map(|rule| rule.name)
         .collect()
@@ -67,7 +68,7 @@ fn another_subsystem() {
     let console = with_header(68, |byte| *byte = 3);
     assert_eq!(
         broken(&console),
-        ["64-bit x86 image of the native subsystem"]
+        ["image for the processor and the native subsystem"]
     );
 }
 
@@ -78,7 +79,7 @@ fn another_machine() {
     image.bytes[machine..machine + 2].copy_from_slice(&0xaa64u16.to_le_bytes());
     assert_eq!(
         broken(&sign_off(image)),
-        ["64-bit x86 image of the native subsystem"]
+        ["image for the processor and the native subsystem"]
     );
 }
 

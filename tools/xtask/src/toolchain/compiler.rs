@@ -36,14 +36,28 @@ const OLDEST: Version = Version::new(1, 91, 0);
 /// Where Debian puts its compiler.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
-/// The compiler for the driver.
-pub const WINDOWS_COMPILER: Requirement<Compiler> = Requirement {
-    what: "a Rust standard library for x86_64-pc-windows-msvc",
-    why: "the driver is compiled for Windows",
-    find: || find(Arch::X64),
-    packages: &[&["rustc-web", "rust-web-src"], &["rustc", "rust-src"]],
-    elsewhere: "type: rustup target add x86_64-pc-windows-msvc",
-};
+/// The compiler for a driver that runs on `arch`.
+pub const fn windows_compiler(arch: Arch) -> Requirement<Compiler> {
+    match arch {
+        Arch::X64 => Requirement {
+            what: "a Rust standard library for x86_64-pc-windows-msvc",
+            why: "the driver is compiled for Windows",
+            find: || find(Arch::X64),
+            packages: PACKAGES,
+            elsewhere: "type: rustup target add x86_64-pc-windows-msvc",
+        },
+        Arch::Arm64 => Requirement {
+            what: "a Rust standard library for aarch64-pc-windows-msvc",
+            why: "the driver is compiled for Windows on ARM64",
+            find: || find(Arch::Arm64),
+            packages: PACKAGES,
+            elsewhere: "type: rustup target add aarch64-pc-windows-msvc",
+        },
+    }
+}
+
+/// Debian's compilers, with the source of their standard library.
+const PACKAGES: &[&[&str]] = &[&["rustc-web", "rust-web-src"], &["rustc", "rust-src"]];
 
 impl Compiler {
     /// Whether this is Debian's compiler, which rustup's clippy cannot serve.
