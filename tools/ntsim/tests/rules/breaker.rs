@@ -19,7 +19,10 @@ pub const PROCESS: u32 = 0x1a2c;
 /// Where the driver's image is.
 pub fn image() -> PathBuf {
     let image = env::var_os("BREAKER_SYS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/driver/x64-breaker/breaker.sys"),
+        || {
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../../target/driver/x64-breaker/breaker.sys")
+        },
         PathBuf::from,
     );
     assert!(

@@ -1,6 +1,7 @@
 //! libclang, through which bindgen reads C headers.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,10 +14,10 @@ pub const LIBCLANG: Requirement<PathBuf> = Requirement {
     why: "bindgen reads the driver kit's headers through it",
     find,
     packages: &[
-        &["libclang-19-dev"],
-        &["libclang-20-dev"],
-        &["libclang-21-dev"],
-        &["libclang-18-dev"],
+        &["libclang1-19", "libclang-common-19-dev"],
+        &["libclang1-20", "libclang-common-20-dev"],
+        &["libclang1-21", "libclang-common-21-dev"],
+        &["libclang1-18", "libclang-common-18-dev"],
         &["libclang-dev"],
     ],
     elsewhere: "install LLVM's libclang and set LIBCLANG_PATH to its folder",
@@ -35,7 +36,16 @@ fn find() -> Option<PathBuf> {
         .find(|folder| holds_libclang(folder))
 }
 
-/// Whether a shared libclang lies in `folder`, under its development name.
+/// Whether `folder` holds a shared libclang and the headers that belong to it:
+/// Debian packs them apart, and the driver kit's headers include `stddef.h`.
 fn holds_libclang(folder: &Path) -> bool {
-    folder.join("libclang.so").exists()
+    let is_library = |name: &str| {
+        name.starts_with("libclang.so") || (name.starts_with("libclang-") && name.contains(".so"))
+    };
+    folder.join("clang").is_dir()
+        && fs::read_dir(folder).is_ok_and(|files| {
+            files
+                .flatten()
+                .any(|file| file.file_name().to_str().is_some_and(is_library))
+        })
 }
