@@ -53,7 +53,7 @@ impl Procmon {
 }
 
 impl ProcessObserver for Procmon {
-    fn created(process: &Process<'_>, creation: &Creation<'_>) {
+    fn created(process: &Process<'_>, creation: Creation<'_>) {
         TALLY.created(process.id());
         report::created(process, creation);
     }

@@ -12,13 +12,14 @@ use crate::nt::process::{Process, ProcessId};
 use crate::nt::string::{UnicodeString, utf16};
 use crate::print_line;
 use crate::tally::Tally;
-use crate::text::{Line, Lines};
+use crate::text::Lines;
 
 /// Reports a process that is being created.
-pub fn created(process: &Process<'_>, creation: &Creation<'_>) {
+#[inline(never)]
+pub fn created(process: &Process<'_>, creation: Creation<'_>) {
     create(process.id(), creation);
     detail(process, creation);
-    if let Some(text) = creation.command_line {
+    if let Some(text) = creation.command_line() {
         command_line(process.id(), text);
     }
 }
@@ -35,36 +36,43 @@ pub fn exited(process: &Process<'_>) {
     );
 }
 
-#[inline(never)]
-fn create(pid: ProcessId, creation: &Creation<'_>) {
+fn create(pid: ProcessId, creation: Creation<'_>) {
     const NULL: &[u16] = &utf16::<6>("(null)");
-    let mut name = Lines::of(creation.image_file_name.unwrap_or(NULL));
-    name.next().unwrap_or_default().show(&mut |part| {
-        print_line!(
-            "[Create] [PID = 0x%I64x, Name=%wZ] [CurrentPID = 0x%I64x] [PPID = 0x%I64x]",
-            pid: u64 = pid.as_u64(),
-            name: &UnicodeString<'_> = &UnicodeString::new(part),
-            current: u64 = ProcessId::current().as_u64(),
-            parent: u64 = creation.parent.as_u64(),
-        );
-    });
-    let total = name.count_left();
-    for (number, line) in (1..).zip(name) {
-        numbered(c"Name", pid, number, total, line);
+    let name = Lines::of(creation.image_file_name().unwrap_or(NULL));
+    match name.whole() {
+        Some(name) => create_line(pid, creation, name),
+        None => create_lines(pid, creation, name),
     }
 }
 
 #[inline(never)]
-fn detail(process: &Process<'_>, creation: &Creation<'_>) {
+fn create_lines(pid: ProcessId, creation: Creation<'_>, mut name: Lines<'_>) {
+    if let Some(line) = name.next() {
+        line.show(move |name| create_line(pid, creation, name));
+    }
+    numbered(c"Name", pid, name.count_left(), &mut name);
+}
+
+fn create_line(pid: ProcessId, creation: Creation<'_>, name: &[u16]) {
+    print_line!(
+        "[Create] [PID = 0x%I64x, Name=%wZ] [CurrentPID = 0x%I64x] [PPID = 0x%I64x]",
+        pid: u64 = pid.as_u64(),
+        name: &UnicodeString<'_> = &UnicodeString::new(name),
+        current: u64 = ProcessId::current().as_u64(),
+        parent: u64 = creation.parent().as_u64(),
+    );
+}
+
+fn detail(process: &Process<'_>, creation: Creation<'_>) {
     let (is_wow64, session) = match process.open() {
         Ok(handle) => (handle.is_wow64(), handle.session_id().ok()),
         Err(failure) => (Err(failure), None),
     };
     let pid = process.id().as_u64();
-    let creating_process = creation.creating_process.as_u64();
-    let creating_thread = creation.creating_thread.as_u64();
+    let creating_process = creation.creating_process().as_u64();
+    let creating_thread = creation.creating_thread().as_u64();
     let reparented = said(creation.is_reparented(), c" [Reparented]");
-    let partial = said(!creation.image_file_name_is_exact, c" [Name is partial]");
+    let partial = said(!creation.image_file_name_is_exact(), c" [Name is partial]");
 
     match (is_wow64.map(bits), session) {
         (Ok(bits), Some(session)) => print_line!(
@@ -113,37 +121,40 @@ fn detail(process: &Process<'_>, creation: &Creation<'_>) {
 #[inline(never)]
 fn command_line(pid: ProcessId, text: &[u16]) {
     let mut lines = Lines::of(text);
-    let first = lines.next().unwrap_or_default();
-    let total = 1 + lines.count_left();
-    if total == 1 {
-        first.show(&mut |part| {
-            print_line!(
-                "[CommandLine 0x%I64x] %wZ",
-                pid: u64 = pid.as_u64(),
-                text: &UnicodeString<'_> = &UnicodeString::new(part),
-            );
-        });
-        return;
+    if let Some(text) = lines.whole() {
+        return command_line_line(pid, text);
     }
-    numbered(c"CommandLine", pid, 1, total, first);
-    for (number, line) in (2..).zip(lines) {
-        numbered(c"CommandLine", pid, number, total, line);
+    let total = lines.count_left();
+    if total > 1 {
+        numbered(c"CommandLine", pid, total, &mut lines);
+    } else if let Some(line) = lines.next() {
+        line.show(move |text| command_line_line(pid, text));
     }
 }
 
-/// Prints a line of a text that takes more than one.
+fn command_line_line(pid: ProcessId, text: &[u16]) {
+    print_line!(
+        "[CommandLine 0x%I64x] %wZ",
+        pid: u64 = pid.as_u64(),
+        text: &UnicodeString<'_> = &UnicodeString::new(text),
+    );
+}
+
+/// Prints the lines of a text that takes more than one.
 #[inline(never)]
-fn numbered(what: &CStr, pid: ProcessId, number: usize, total: usize, line: Line<'_>) {
-    line.show(&mut |part| {
-        print_line!(
-            "[%s 0x%I64x %I64u/%I64u] %wZ",
-            what: &CStr = what,
-            pid: u64 = pid.as_u64(),
-            number: u64 = number as u64,
-            total: u64 = total as u64,
-            text: &UnicodeString<'_> = &UnicodeString::new(part),
-        );
-    });
+fn numbered(what: &CStr, pid: ProcessId, total: usize, lines: &mut Lines<'_>) {
+    for (number, line) in (1..).zip(lines) {
+        line.show(move |part| {
+            print_line!(
+                "[%s 0x%I64x %I64u/%I64u] %wZ",
+                what: &CStr = what,
+                pid: u64 = pid.as_u64(),
+                number: u64 = number,
+                total: u64 = total as u64,
+                text: &UnicodeString<'_> = &UnicodeString::new(part),
+            );
+        });
+    }
 }
 
 /// Reports that the driver is loaded.

@@ -46,46 +46,51 @@ pub struct Line<'a> {
 impl<'a> Lines<'a> {
     /// The lines of a text; none for an empty one.
     #[must_use]
-    pub const fn of(text: &'a [u16]) -> Self {
+    pub fn of(text: &'a [u16]) -> Self {
         Self {
             rest: text,
-            plain: 0,
+            plain: plain_prefix(text),
         }
+    }
+
+    /// All that is left, where it is plain and fits on one line.
+    #[must_use]
+    pub fn whole(&self) -> Option<&'a [u16]> {
+        (self.plain == self.rest.len() && self.plain <= LINE_BYTES).then_some(self.rest)
     }
 
     /// The number of lines that are left.
     #[must_use]
+    #[inline(never)]
     pub fn count_left(&self) -> usize {
         if self.plain == self.rest.len() {
             return self.plain.div_ceil(LINE_BYTES);
         }
         self.clone().count()
     }
-}
 
-impl<'a> Iterator for Lines<'a> {
-    type Item = Line<'a>;
-
+    /// The next line where not all of it is plain.
     #[inline(never)]
-    fn next(&mut self) -> Option<Line<'a>> {
-        if self.rest.is_empty() {
-            return None;
-        }
+    fn next_mixed(&mut self) -> Option<Line<'a>> {
+        let text = self.rest;
         let mut bytes = 0;
         let mut taken = 0;
         let mut most = LINE_BYTES;
-        while let Some(left) = self.rest.get(taken..) {
+        while let Some(left) = text.get(taken..) {
             if self.plain == 0 && matches!(left, [0x20..0x7f, ..]) {
                 self.plain = plain_prefix(left);
             }
-            let plain = self.plain.min(most - bytes);
-            self.plain -= plain;
-            taken += plain;
-            bytes += plain;
             if self.plain != 0 {
-                break;
+                let plain = self.plain.min(most - bytes);
+                self.plain -= plain;
+                taken += plain;
+                bytes += plain;
+                if self.plain != 0 {
+                    break;
+                }
+                continue;
             }
-            let Some(symbol) = left.get(plain..).and_then(Symbol::first_of) else {
+            let Some(symbol) = Symbol::first_of(left) else {
                 break;
             };
             let limit = most.min(symbol.line_bytes());
@@ -93,26 +98,50 @@ impl<'a> Iterator for Lines<'a> {
                 break;
             }
             most = limit;
-            taken += symbol.units();
-            bytes += symbol.bytes();
+            let run = match symbol {
+                Symbol::Wide => wide_prefix(left, (most - bytes) / UNIT_BYTES),
+                _ => 1,
+            };
+            taken += run * symbol.units();
+            bytes += run * symbol.bytes();
         }
+        self.take(taken, most == ESCAPED_LINE_BYTES)
+    }
+
+    fn take(&mut self, units: usize, has_escapes: bool) -> Option<Line<'a>> {
         let text = self.rest;
-        let (units, rest) = text.split_at_checked(taken)?;
+        let (units, rest) = text.split_at_checked(units)?;
         self.rest = rest;
         Some(Line {
             units,
             text,
-            has_escapes: most == ESCAPED_LINE_BYTES,
+            has_escapes,
         })
+    }
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = Line<'a>;
+
+    fn next(&mut self) -> Option<Line<'a>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        if self.plain < LINE_BYTES && self.plain != self.rest.len() {
+            return self.next_mixed();
+        }
+        let plain = self.plain.min(LINE_BYTES);
+        self.plain -= plain;
+        self.take(plain, false)
     }
 }
 
 impl Line<'_> {
     /// Calls `print` with the line as it is shown: the text itself, or a copy
     /// of it with its escapes.
-    pub fn show(self, print: &mut dyn FnMut(&[u16])) {
+    pub fn show(self, mut print: impl FnMut(&[u16])) {
         if self.has_escapes {
-            self.show_escaped(print);
+            self.show_escaped(&mut print);
         } else {
             print(self.units);
         }
@@ -127,22 +156,36 @@ impl Line<'_> {
         };
         let mut taken = 0;
         while taken < self.units.len()
-            && let Some(symbol) = self.text.get(taken..).and_then(Symbol::first_of)
+            && let Some(left) = self.text.get(taken..)
+            && let Some(symbol) = Symbol::first_of(left)
         {
-            shown.push(symbol);
+            shown.push(symbol, left);
             taken += symbol.units();
         }
         print(shown.units.get(..shown.length).unwrap_or_default());
     }
 }
 
+/// How many units at the front of a text, of at most `most`, stand for
+/// themselves and are no ASCII.
+fn wide_prefix(text: &[u16], most: usize) -> usize {
+    text.iter()
+        .take(most)
+        .take_while(|unit| is_wide(**unit))
+        .count()
+}
+
+const fn is_wide(unit: u16) -> bool {
+    matches!(unit, 0xa0..0x2028 | 0x202a..0xd800 | 0xe000..)
+}
+
 /// What stands for itself, or is escaped, as a whole.
 #[derive(Clone, Copy)]
 enum Symbol {
-    Ascii(u16),
-    Wide(u16),
-    Pair(u16, u16),
-    Escaped(u16),
+    Ascii,
+    Wide,
+    Pair,
+    Escaped,
 }
 
 impl Symbol {
@@ -150,38 +193,34 @@ impl Symbol {
     fn first_of(text: &[u16]) -> Option<Self> {
         let (&unit, rest) = text.split_first()?;
         Some(match unit {
-            0..0x20 | 0x7f..0xa0 | 0x2028 | 0x2029 => Self::Escaped(unit),
-            BACKSLASH if looks_escaped(rest) => Self::Escaped(unit),
-            0x20..0x7f => Self::Ascii(unit),
-            0xd800..0xdc00 => match rest.first() {
-                Some(&low @ 0xdc00..0xe000) => Self::Pair(unit, low),
-                _ => Self::Escaped(unit),
-            },
-            0xdc00..0xe000 => Self::Escaped(unit),
-            _ => Self::Wide(unit),
+            BACKSLASH if looks_escaped(rest) => Self::Escaped,
+            0x20..0x7f => Self::Ascii,
+            0xd800..0xdc00 if matches!(rest, [0xdc00..0xe000, ..]) => Self::Pair,
+            _ if is_wide(unit) => Self::Wide,
+            _ => Self::Escaped,
         })
     }
 
     const fn units(self) -> usize {
         match self {
-            Self::Pair(..) => 2,
+            Self::Pair => 2,
             _ => 1,
         }
     }
 
     const fn bytes(self) -> usize {
         match self {
-            Self::Ascii(_) => 1,
-            Self::Wide(_) => UNIT_BYTES,
-            Self::Pair(..) => 2 * UNIT_BYTES,
-            Self::Escaped(_) => ESCAPE,
+            Self::Ascii => 1,
+            Self::Wide => UNIT_BYTES,
+            Self::Pair => 2 * UNIT_BYTES,
+            Self::Escaped => ESCAPE,
         }
     }
 
     /// The most bytes of a line with this symbol on it.
     const fn line_bytes(self) -> usize {
         match self {
-            Self::Escaped(_) => ESCAPED_LINE_BYTES,
+            Self::Escaped => ESCAPED_LINE_BYTES,
             _ => LINE_BYTES,
         }
     }
@@ -211,20 +250,24 @@ struct Shown {
 }
 
 impl Shown {
-    fn push(&mut self, symbol: Symbol) {
-        match symbol {
-            Symbol::Ascii(unit) | Symbol::Wide(unit) => self.push_unit(unit),
-            Symbol::Pair(high, low) => {
-                self.push_unit(high);
-                self.push_unit(low);
-            }
-            Symbol::Escaped(unit) => {
-                self.push_unit(BACKSLASH);
-                self.push_unit(u16::from(b'u'));
-                for shift in [12, 8, 4, 0] {
-                    self.push_unit(hex_digit(unit >> shift & 0xf));
-                }
-            }
+    /// Adds `symbol`, which `text` begins with.
+    fn push(&mut self, symbol: Symbol, text: &[u16]) {
+        match (symbol, text) {
+            (Symbol::Escaped, &[unit, ..]) => self.push_escape(unit),
+            _ => text
+                .iter()
+                .take(symbol.units())
+                .for_each(|&unit| self.push_unit(unit)),
+        }
+    }
+
+    fn push_escape(&mut self, unit: u16) {
+        self.push_unit(BACKSLASH);
+        self.push_unit(u16::from(b'u'));
+        for shift in [12, 8, 4, 0] {
+            let nibble = unit >> shift & 0xf;
+            let zero = if nibble < 10 { b'0' } else { b'a' - 10 };
+            self.push_unit(u16::from(zero) + nibble);
         }
     }
 
@@ -235,9 +278,4 @@ impl Shown {
             self.length += 1;
         }
     }
-}
-
-fn hex_digit(nibble: u16) -> u16 {
-    let zero = if nibble < 10 { b'0' } else { b'a' - 10 };
-    u16::from(zero) + nibble
 }

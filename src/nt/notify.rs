@@ -18,7 +18,7 @@ use crate::nt::string;
 pub trait ProcessObserver {
     /// A process has its first thread, which does not run yet. Called in the
     /// context of the thread that creates the process.
-    fn created(process: &Process<'_>, creation: &Creation<'_>);
+    fn created(process: &Process<'_>, creation: Creation<'_>);
 
     /// The last thread of a process is exiting. Called in its context.
     fn exited(process: &Process<'_>);
@@ -26,23 +26,15 @@ pub trait ProcessObserver {
 
 /// What the kernel says of a process that is being created.
 ///
+/// IRQL of every function: `PASSIVE_LEVEL`.
+///
+/// # Invariants
+///
+/// The strings of the structure are null or valid for `'a`.
+///
 /// [PS_CREATE_NOTIFY_INFO](https://learn.microsoft.com/windows-hardware/drivers/ddi/ntddk/ns-ntddk-_ps_create_notify_info)
-#[derive(Debug, Clone, Copy)]
-pub struct Creation<'a> {
-    /// The parent that the process inherits from.
-    pub parent: ProcessId,
-    /// The process of the thread that creates it, mostly the parent.
-    pub creating_process: ProcessId,
-    /// The thread that creates it.
-    pub creating_thread: ThreadId,
-    /// The file that it runs.
-    pub image_file_name: Option<&'a [u16]>,
-    /// Whether `image_file_name` is the exact name that the file was opened by
-    /// (`FileOpenNameAvailable`), and not a part of it.
-    pub image_file_name_is_exact: bool,
-    /// The command that it was started with.
-    pub command_line: Option<&'a [u16]>,
-}
+#[derive(Clone, Copy)]
+pub struct Creation<'a>(&'a PS_CREATE_NOTIFY_INFO);
 
 impl<'a> Creation<'a> {
     /// `FileOpenNameAvailable`, the first bit of `Flags`.
@@ -51,28 +43,57 @@ impl<'a> Creation<'a> {
     /// # Safety
     ///
     /// The strings of `info` are null or valid for `'a`.
-    unsafe fn from_raw(info: &'a PS_CREATE_NOTIFY_INFO) -> Self {
-        // SAFETY: Every bit pattern of the union is a valid `Flags`.
-        let flags = unsafe { info.__bindgen_anon_1.Flags };
-        // SAFETY: The caller says that the string is null or valid.
-        let image_file_name = unsafe { string::units(info.ImageFileName) };
-        // SAFETY: The caller says that the string is null or valid.
-        let command_line = unsafe { string::units(info.CommandLine) };
-        Self {
-            parent: ProcessId::from_raw(info.ParentProcessId),
-            creating_process: ProcessId::from_raw(info.CreatingThreadId.UniqueProcess),
-            creating_thread: ThreadId::from_raw(info.CreatingThreadId.UniqueThread),
-            image_file_name,
-            image_file_name_is_exact: flags & Self::FILE_OPEN_NAME_AVAILABLE != 0,
-            command_line,
-        }
+    const unsafe fn from_raw(info: &'a PS_CREATE_NOTIFY_INFO) -> Self {
+        Self(info)
+    }
+
+    /// The parent that the process inherits from.
+    #[must_use]
+    pub fn parent(self) -> ProcessId {
+        ProcessId::from_raw(self.0.ParentProcessId)
+    }
+
+    /// The process of the thread that creates it, mostly the parent.
+    #[must_use]
+    pub fn creating_process(self) -> ProcessId {
+        ProcessId::from_raw(self.0.CreatingThreadId.UniqueProcess)
+    }
+
+    /// The thread that creates it.
+    #[must_use]
+    pub fn creating_thread(self) -> ThreadId {
+        ThreadId::from_raw(self.0.CreatingThreadId.UniqueThread)
     }
 
     /// Whether the process inherits from another process than the one that
     /// creates it.
     #[must_use]
-    pub fn is_reparented(&self) -> bool {
-        self.creating_process != self.parent
+    pub fn is_reparented(self) -> bool {
+        self.creating_process() != self.parent()
+    }
+
+    /// The file that it runs.
+    #[must_use]
+    pub fn image_file_name(self) -> Option<&'a [u16]> {
+        // SAFETY: The string is null or valid, by the type's invariant.
+        unsafe { string::units(self.0.ImageFileName) }
+    }
+
+    /// Whether [`image_file_name`](Self::image_file_name) is the exact name
+    /// that the file was opened by (`FileOpenNameAvailable`), and not a part of
+    /// it.
+    #[must_use]
+    pub const fn image_file_name_is_exact(self) -> bool {
+        // SAFETY: Every bit pattern of the union is a valid `Flags`.
+        let flags = unsafe { self.0.__bindgen_anon_1.Flags };
+        flags & Self::FILE_OPEN_NAME_AVAILABLE != 0
+    }
+
+    /// The command that it was started with.
+    #[must_use]
+    pub fn command_line(self) -> Option<&'a [u16]> {
+        // SAFETY: The string is null or valid, by the type's invariant.
+        unsafe { string::units(self.0.CommandLine) }
     }
 }
 
@@ -140,7 +161,7 @@ unsafe extern "C" fn notify<O: ProcessObserver>(
         Some(info) => {
             // SAFETY: The strings of the structure live as long as it does.
             let creation = unsafe { Creation::from_raw(info) };
-            O::created(&process, &creation);
+            O::created(&process, creation);
         }
         None => O::exited(&process),
     }

@@ -138,7 +138,7 @@ impl Process<'_> {
         const UNITS_PER_MS: u64 = 10_000;
         // SAFETY: The object is valid.
         let created = unsafe { PsGetProcessCreateTimeQuadPart(self.object) };
-        let lifetime = system_time().saturating_sub(created);
+        let lifetime = system_time().wrapping_sub(created);
         u64::try_from(lifetime).unwrap_or(0) / UNITS_PER_MS
     }
 }

@@ -96,7 +96,11 @@ fn texts(driver: &Driver) -> Vec<Figure> {
             let life = Life::new(PID, &utf16("x"), Some(text));
             step::count(driver, life.creation())
         });
-        deepest = deepest.max(long.stack);
+        let named = step::count(driver, Life::new(PID, &units, None).creation());
+        if std::env::var_os("DEEP").is_some() {
+            eprintln!("{what} {} {}", long.stack, named.stack);
+        }
+        deepest = deepest.max(long.stack).max(named.stack);
         let slope = count_to_f64(long.instructions - short.instructions) / ADDED;
         figures.push(Figure::new(
             format!("instructions per character, {what}"),

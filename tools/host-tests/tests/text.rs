@@ -8,7 +8,7 @@ use proptest::prelude::*;
 fn shown(text: &[u16]) -> Vec<Vec<u16>> {
     let mut lines = Vec::new();
     for line in Lines::of(text) {
-        line.show(&mut |units| lines.push(units.to_vec()));
+        line.show(|units: &[u16]| lines.push(units.to_vec()));
     }
     lines
 }
@@ -64,7 +64,7 @@ fn ordinary_text_is_shown_as_it_is() {
 fn ordinary_text_is_not_copied() {
     let text: Vec<u16> = "plain 文字".encode_utf16().collect();
     for line in Lines::of(&text) {
-        line.show(&mut |units| assert!(std::ptr::eq(units.as_ptr(), text.as_ptr())));
+        line.show(|units: &[u16]| assert!(std::ptr::eq(units.as_ptr(), text.as_ptr())));
     }
 }
 
