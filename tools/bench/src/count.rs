@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{Life, utf16};
+use crate::event::Life;
 use crate::figure::Figure;
-use crate::null_kernel::{Driver, LOCKS, POOL};
+use crate::null_kernel::{LOCKS, POOL};
 use crate::step::{self, Counts};
 use crate::{Drivers, count_to_f64};
 
 const PID: u32 = 0x1a2c;
 
+/// Instructions of a life, by driver and by what is known of the process.
+pub type Totals = BTreeMap<(&'static str, &'static str), u64>;
+
 /// Measures all of them.
-pub fn figures(drivers: &Drivers) -> Vec<Figure> {
+pub fn figures(drivers: &Drivers, mut progress: impl FnMut()) -> (Vec<Figure>, Totals) {
     let mut figures = Vec::new();
-    let mut totals = BTreeMap::new();
+    let mut totals = Totals::new();
     for (name, driver) in drivers.all() {
+        progress();
         for (what, life) in [
             ("everything", Life::ordinary(PID)),
             ("no command line", Life::without_command_line(PID)),
@@ -39,20 +43,23 @@ pub fn figures(drivers: &Drivers) -> Vec<Figure> {
             figures.push(Figure::new(title, count_to_f64(*size), "bytes"));
         }
     }
-    let ratio =
-        |peer, what| count_to_f64(totals[&("procmon", what)]) / count_to_f64(totals[&(peer, what)]);
-    figures.push(Figure::new(
-        "instructions, no command line, procmon / article",
+    (figures, totals)
+}
+
+/// How procmon compares with its peers.
+pub fn ratios(totals: &Totals) -> [Figure; 2] {
+    let ratio = |peer, what| {
+        let of = |driver| count_to_f64(totals[&(driver, what)]);
+        Figure::new(
+            format!("instructions, {what}, procmon / {peer}"),
+            of("procmon") / of(peer),
+            "x",
+        )
+    };
+    [
         ratio("article", "no command line"),
-        "x",
-    ));
-    figures.push(Figure::new(
-        "instructions, everything, procmon / full",
         ratio("full", "everything"),
-        "x",
-    ));
-    figures.extend(texts(&drivers.procmon));
-    figures
+    ]
 }
 
 fn instructions(name: &str, what: &str, counts: &Counts) -> Figure {
@@ -80,38 +87,3 @@ fn calls(name: &str, create: &Counts, exit: &Counts) -> Vec<Figure> {
 fn sum_of(counts: &Counts) -> f64 {
     count_to_f64(counts.calls_of(&["DbgPrint"]))
 }
-
-/// What a character costs, and the deepest stack, of texts of several kinds.
-fn texts(driver: &Driver) -> Vec<Figure> {
-    let mut figures = Vec::new();
-    let mut deepest = 0;
-    for (what, pattern) in [
-        ("plain", "compiler --option=value 0123456789 "),
-        ("paths", r"C:\Program Files\Vendor\tool.exe "),
-        ("Chinese", "监控进程创建"),
-        ("escaped", "\n"),
-    ] {
-        let units: Vec<u16> = utf16(pattern).into_iter().cycle().take(LONG).collect();
-        let [short, long] = [&units[..SHORT], &units[..]].map(|text| {
-            let life = Life::new(PID, &utf16("x"), Some(text));
-            step::count(driver, life.creation())
-        });
-        let named = step::count(driver, Life::new(PID, &units, None).creation());
-        if std::env::var_os("DEEP").is_some() {
-            eprintln!("{what} {} {}", long.stack, named.stack);
-        }
-        deepest = deepest.max(long.stack).max(named.stack);
-        let slope = count_to_f64(long.instructions - short.instructions) / ADDED;
-        figures.push(Figure::new(
-            format!("instructions per character, {what}"),
-            slope,
-            "",
-        ));
-    }
-    figures.push(Figure::new("stack", count_to_f64(deepest), "bytes"));
-    figures
-}
-
-const SHORT: usize = 384;
-const LONG: usize = 384 * 5;
-const ADDED: f64 = 384.0 * 4.0;

@@ -91,11 +91,17 @@ impl Life {
     /// Tells `driver` of the whole life.
     #[inline]
     pub fn tell(&self, driver: &Driver) {
+        self.tell_creation(driver);
+        // SAFETY: as for its creation; a null pointer says that the process exits.
+        unsafe { (driver.notify)(OBJECT, self.process_id, ptr::null()) };
+    }
+
+    /// Tells `driver` that the process is created.
+    #[inline]
+    pub fn tell_creation(&self, driver: &Driver) {
         // SAFETY: the arguments are those of a notify routine, and the driver's
         // image and this life stay where they are during the call.
         unsafe { (driver.notify)(OBJECT, self.process_id, &raw const self.creation) };
-        // SAFETY: as above; a null pointer says that the process exits.
-        unsafe { (driver.notify)(OBJECT, self.process_id, ptr::null()) };
     }
 }
 

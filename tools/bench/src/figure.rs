@@ -1,10 +1,8 @@
-//! What was measured, and the budget that it is held to.
+//! What was measured, and how it is shown.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use anyhow::{Context as _, Result, bail};
-use serde::Deserialize;
+use crate::table::Table;
 
 /// One thing measured.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,74 +24,134 @@ impl Figure {
             unit,
         }
     }
-}
 
-impl fmt::Display for Figure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:<64} {:>12.2} {}", self.name, self.value, self.unit)
+    /// Reads how many seconds something took, from `what=seconds`.
+    ///
+    /// # Errors
+    /// When the text is not that.
+    pub fn seconds(text: &str) -> Result<Self, String> {
+        let (what, seconds) = text.rsplit_once('=').ok_or("no equals sign")?;
+        let seconds = seconds.parse().map_err(|_| "not a number of seconds")?;
+        Ok(Self::new(what, seconds, "s"))
+    }
+
+    /// How much, of what.
+    pub fn amount(&self) -> String {
+        [&number(self.value), self.unit]
+            .join(" ")
+            .trim_end()
+            .to_owned()
     }
 }
 
-/// The budget: limits by the name of the figure.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Budget {
-    /// Figures that are the same on every machine.
-    counts: BTreeMap<String, Limit>,
-    /// Ratios of times, which need an idle machine.
-    times: BTreeMap<String, Limit>,
+/// A number with as many digits as mean something.
+pub fn number(value: f64) -> String {
+    let digits = match value.abs() {
+        _ if value.fract() == 0.0 => 0,
+        1_000.0.. => 0,
+        100.0.. => 1,
+        1.0.. => 2,
+        _ => 3,
+    };
+    let plain = format!("{value:.digits$}");
+    let (whole, fraction) = plain.split_at(plain.find('.').unwrap_or(plain.len()));
+    let (sign, whole) = whole.split_at(usize::from(whole.starts_with('-')));
+    let mut grouped = String::from(sign);
+    for (index, digit) in whole.chars().enumerate() {
+        if index != 0 && (whole.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped + fraction
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Limit {
-    Most(f64),
-    Least(f64),
+/// Figures that belong together.
+#[derive(Clone, Debug)]
+pub struct Section {
+    /// Of what.
+    pub title: &'static str,
+    /// What a reader should know of them.
+    pub note: &'static str,
+    /// The plot of them, if there is one.
+    pub plot: Option<&'static str>,
+    /// How the table is laid out.
+    pub layout: Layout,
+    /// All of them.
+    pub figures: Vec<Figure>,
 }
 
-impl Budget {
-    /// Reads a budget.
-    ///
-    /// # Errors
-    /// When the text is not one.
-    pub fn parse(text: &str) -> Result<Self> {
-        toml::from_str(text).context("the budget cannot be read")
+/// How the table of a section is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// A figure a row.
+    List,
+    /// What stands before a figure's colon is its column, what follows its row.
+    Matrix,
+}
+
+impl Section {
+    /// The table of all figures.
+    pub fn table(&self) -> Table {
+        match self.layout {
+            Layout::List => self.list(),
+            Layout::Matrix => self.matrix(),
+        }
     }
 
-    /// Holds `figures` to the budget.
-    ///
-    /// # Errors
-    /// Names every figure that is beyond its limit or was not measured.
-    pub fn check(&self, figures: &[Figure], with_times: bool) -> Result<()> {
-        let times = self.times.iter().filter(|_| with_times);
-        let failures: Vec<String> = self
-            .counts
+    fn list(&self) -> Table {
+        let mut table = Table::new(["figure", "measured"]);
+        for figure in &self.figures {
+            table.row(vec![figure.name.clone(), figure.amount()]);
+        }
+        table
+    }
+
+    fn matrix(&self) -> Table {
+        let (mut columns, mut rows) = (Vec::new(), Vec::new());
+        let places: Vec<(usize, usize, String)> = self
+            .figures
             .iter()
-            .chain(times)
-            .filter_map(|(name, limit)| limit.failure(name, figures))
+            .map(|figure| {
+                let (column, row) = figure.name.split_once(": ").unwrap_or(("", &figure.name));
+                let row = match figure.unit {
+                    "" => row.to_owned(),
+                    unit => format!("{row}, {unit}"),
+                };
+                (
+                    place(&mut columns, column.to_owned()),
+                    place(&mut rows, row),
+                    number(figure.value),
+                )
+            })
             .collect();
-        if failures.is_empty() {
-            return Ok(());
+        let mut table = Table::new([String::new()].into_iter().chain(columns));
+        for (index, row) in rows.into_iter().enumerate() {
+            let mut cells = vec![row];
+            for (column, _, amount) in places.iter().filter(|(_, row, _)| *row == index) {
+                cells.resize(column + 1, String::new());
+                cells.push(amount.clone());
+            }
+            table.row(cells);
         }
-        bail!("beyond the budget: {}", failures.join("; "))
+        table
     }
 }
 
-impl Limit {
-    fn failure(self, name: &str, figures: &[Figure]) -> Option<String> {
-        let Some(figure) = figures.iter().find(|figure| figure.name == name) else {
-            return Some(format!("{name} was not measured"));
-        };
-        let value = figure.value;
-        match self {
-            Self::Most(most) if value > most => {
-                Some(format!("{name} is {value:.2}, at most {most} is allowed"))
-            }
-            Self::Least(least) if value < least => {
-                Some(format!("{name} is {value:.2}, at least {least} is asked"))
-            }
-            _ => None,
-        }
+/// Where `name` is in `names`, at whose end it is put if it is new.
+fn place(names: &mut Vec<String>, name: String) -> usize {
+    names
+        .iter()
+        .position(|known| *known == name)
+        .unwrap_or_else(|| {
+            names.push(name);
+            names.len() - 1
+        })
+}
+
+impl fmt::Display for Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "### {}\n\n{}", self.title, self.table())
     }
 }
 
@@ -101,48 +159,43 @@ impl Limit {
 mod tests {
     use super::*;
 
-    fn budget() -> Budget {
-        Budget::parse("[counts]\nstack = { most = 1024 }\n[times]\nspeedup = { least = 1.9 }\n")
-            .unwrap()
-    }
-
-    fn failure(figures: &[(&str, f64)], with_times: bool) -> Option<String> {
-        let figures: Vec<_> = figures
-            .iter()
-            .map(|(name, value)| Figure::new(*name, *value, ""))
-            .collect();
-        let checked = budget().check(&figures, with_times);
-        checked.err().map(|error| error.to_string())
-    }
-
     #[test]
-    fn a_figure_within_its_limit_passes() {
-        assert_eq!(failure(&[("stack", 1024.0), ("speedup", 1.9)], true), None);
-    }
-
-    #[test]
-    fn a_figure_beyond_its_limit_fails_by_name() {
+    fn numbers_are_grouped_and_cut() {
+        let shown = [0.0, 1_024.0, 1_234_567.8, 2.5449, 123.456, 0.0384, -1_000.0].map(number);
         assert_eq!(
-            failure(&[("stack", 1025.0)], false).unwrap(),
-            "beyond the budget: stack is 1025.00, at most 1024 is allowed"
-        );
-        assert_eq!(
-            failure(&[("stack", 1.0), ("speedup", 1.2)], true).unwrap(),
-            "beyond the budget: speedup is 1.20, at least 1.9 is asked"
+            shown,
+            [
+                "0",
+                "1,024",
+                "1,234,568",
+                "2.54",
+                "123.5",
+                "0.038",
+                "-1,000"
+            ]
         );
     }
 
     #[test]
-    fn times_are_checked_only_where_they_are_asked_for() {
-        assert_eq!(failure(&[("stack", 1.0), ("speedup", 1.2)], false), None);
-    }
-
-    #[test]
-    fn a_figure_that_was_not_measured_fails() {
-        assert!(
-            failure(&[], false)
-                .unwrap()
-                .contains("stack was not measured")
+    fn a_matrix_has_a_row_for_each_figure_and_a_column_for_each_driver() {
+        let section = Section {
+            title: "Peers",
+            note: "",
+            plot: None,
+            layout: Layout::Matrix,
+            figures: vec![
+                Figure::new("a: calls", 3.0, ""),
+                Figure::new("b: calls", 4.0, ""),
+                Figure::new("b: size", 5.0, "bytes"),
+            ],
+        };
+        assert_eq!(
+            section.to_string(),
+            "### Peers\n\n\
+             |             |   a |   b |\n\
+             | ----------- | --: | --: |\n\
+             | calls       |   3 |   4 |\n\
+             | size, bytes |     |   5 |\n"
         );
     }
 }

@@ -2,23 +2,40 @@
 //!
 //! `cargo xtask bench` builds the drivers and runs this program.
 
+mod budget;
 mod count;
+mod cpus;
+mod document;
 mod event;
 mod figure;
+mod growth;
+mod lives;
+mod machine;
+mod measure;
 mod null_kernel;
+mod painted;
+mod plot;
+mod progress;
+mod registered;
+mod simulated;
+mod stack;
+mod statistics;
 mod step;
-mod time;
+mod storm;
+mod table;
+mod text;
+mod threads;
+mod whole_path;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Result;
+use budget::Budget;
 use clap::Parser;
-use figure::Budget;
-use indicatif::ProgressBar;
+use figure::Figure;
+use measure::Extent;
 use null_kernel::Driver;
-use time::Effort;
 
 /// Measures procmon and its peers.
 #[derive(Parser)]
@@ -31,11 +48,26 @@ struct Cli {
     #[arg(long)]
     quick: bool,
     /// Measure only what is the same on every machine
-    #[arg(long)]
+    #[arg(long, conflicts_with = "quick")]
     counts: bool,
     /// Hold the figures to the budget in tools/bench/budget.toml
     #[arg(long)]
     check: bool,
+    /// Hold them to this budget instead
+    #[arg(long, value_name = "FILE")]
+    budget: Option<PathBuf>,
+    /// Write the figures into this document, and plots beside it
+    #[arg(long, value_name = "FILE")]
+    document: Option<PathBuf>,
+    /// What else the document says of how they were had
+    #[arg(long, value_name = "TEXT")]
+    with: Vec<String>,
+    /// Seconds that something took which was measured before
+    #[arg(long, value_name = "WHAT=SECONDS", value_parser = Figure::seconds)]
+    took: Vec<Figure>,
+    /// Deliver so many events and say how much memory that took
+    #[arg(long, value_name = "EVENTS", hide = true)]
+    deliver: Option<u32>,
 }
 
 /// The drivers that are measured.
@@ -79,37 +111,34 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<()> {
-    let effort = if cli.quick {
-        Effort {
-            rounds: 8,
-            lives: 40_000,
-        }
-    } else {
-        Effort {
-            rounds: 40,
-            lives: 400_000,
-        }
-    };
-    let progress = ProgressBar::new_spinner();
-    progress.enable_steady_tick(Duration::from_millis(100));
-    let drivers = Drivers::load(&cli.driver, &cli.peers)?;
-    progress.set_message("counting instructions");
-    let mut figures = count::figures(&drivers);
-    if !cli.counts {
-        progress.set_message("timing the drivers");
-        figures.extend(time::lives(&drivers, effort));
-        progress.set_message("timing threads");
-        figures.extend(time::threads(&drivers.procmon, effort));
-        progress.set_message("timing the whole path");
-        let format_loop = cli.peers.join("format_loop");
-        figures.extend(time::whole_path(&cli.driver, &format_loop, effort)?);
+    if let Some(events) = cli.deliver {
+        return whole_path::deliver(&cli.driver, events);
     }
-    progress.finish_and_clear();
-    for figure in &figures {
-        println!("{figure}");
+    let budget = match &cli.budget {
+        Some(file) => Budget::read(file)?,
+        None => Budget::parse(include_str!("../budget.toml"))?,
+    };
+    let extent = match (cli.counts, cli.quick) {
+        (true, _) => Extent::Counts,
+        (false, true) => Extent::Quick,
+        (false, false) => Extent::Full,
+    };
+    let measured = measure::all(&cli.driver, &cli.peers, cli.took.clone(), extent)?;
+    let figures = measured.figures();
+    let (held, sections) = (budget.table(&figures), measured.sections());
+    println!("### Budget\n\n{held}");
+    for section in &sections {
+        println!("{section}");
+    }
+    for what in &measured.left_out {
+        println!("Left out: {what}.");
+    }
+    if let Some(document) = &cli.document {
+        let text = document::generated(&cli.with, &held, &sections, &measured.left_out);
+        document::update(document, &text, &plot::all(&measured)?)?;
     }
     if cli.check {
-        Budget::parse(include_str!("../budget.toml"))?.check(&figures, !cli.counts)?;
+        budget.check(&figures, extent != Extent::Counts)?;
     }
     Ok(())
 }

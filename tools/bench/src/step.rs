@@ -13,9 +13,6 @@ use crate::null_kernel::{self, Driver};
 pub struct Counts {
     /// Instructions of its own code; a repeated string instruction is one.
     pub instructions: u64,
-    /// Bytes of stack, with the return address of its own call and of the
-    /// deepest call that it makes.
-    pub stack: u64,
     /// Calls of the kernel's routines, by name.
     pub calls: BTreeMap<&'static str, u64>,
 }
@@ -36,8 +33,6 @@ pub fn count(driver: &Driver, arguments: [u64; 3]) -> Counts {
         instructions: 0,
         calls: BTreeMap::new(),
         last: 0,
-        highest: 0,
-        lowest: u64::MAX,
     }));
     // SAFETY: a notify routine is called with its arguments; `install` has put
     // a handler in place for the traps.
@@ -51,30 +46,23 @@ struct Counter {
     instructions: u64,
     calls: BTreeMap<&'static str, u64>,
     last: u64,
-    highest: u64,
-    lowest: u64,
 }
 
 impl Counter {
     /// The instruction at `address` is next.
-    fn step(&mut self, address: u64, stack: u64) {
+    fn step(&mut self, address: u64) {
         // A repeated instruction stops after each round.
         let repeats = std::mem::replace(&mut self.last, address) == address;
         if self.image.contains(&address) {
             self.instructions += u64::from(!repeats);
         } else if let Some((name, _)) = self.routines.iter().find(|(_, at)| *at == address) {
             *self.calls.entry(name).or_default() += u64::from(!repeats);
-        } else {
-            return;
         }
-        self.highest = self.highest.max(stack);
-        self.lowest = self.lowest.min(stack);
     }
 
     fn finish(self) -> Counts {
         Counts {
             instructions: self.instructions,
-            stack: self.highest + 8 - self.lowest,
             calls: self.calls,
         }
     }
@@ -139,7 +127,7 @@ extern "C" fn stepped(_: libc::c_int, _: *mut libc::siginfo_t, context: *mut lib
         |index: libc::c_int| registers[usize::try_from(index).expect("a register")].cast_unsigned();
     COUNTER.with_borrow_mut(|counter| {
         if let Some(counter) = counter {
-            counter.step(register(libc::REG_RIP), register(libc::REG_RSP));
+            counter.step(register(libc::REG_RIP));
         }
     });
 }

@@ -1,10 +1,12 @@
 //! `cargo xtask bench`: measures procmon beside drivers of the same task.
 
+mod times;
+
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -17,16 +19,24 @@ use crate::{command, repository};
 
 /// Measure procmon beside drivers in C and Rust, and print one table.
 ///
-/// The peers are in tools/bench/peer. Times are ratios of one run: close other
-/// programs first.
+/// Writes docs/performance.md and the plots beside it, unless --quick or
+/// --counts is given. The peers are in tools/bench/peer. Close other programs
+/// first.
 #[derive(Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "one for each flag of the command line"
+)]
 pub struct Bench {
     /// Take less than a minute
     #[arg(long)]
     quick: bool,
     /// Measure only what is the same on every machine
-    #[arg(long)]
+    #[arg(long, conflicts_with = "quick")]
     counts: bool,
+    /// Measure how long builds and tests take, too: some minutes more
+    #[arg(long, conflicts_with_all = ["quick", "counts"])]
+    builds: bool,
     /// Fail, naming the figure, where one is beyond tools/bench/budget.toml
     #[arg(long)]
     check: bool,
@@ -37,17 +47,53 @@ impl Bench {
     pub fn execute(self) -> Result<()> {
         let cross = Cross::new(Arch::X64)?;
         let driver = build::driver(&cross, Profile::Release)?;
-        let start = Instant::now();
-        build::driver(&cross, Profile::Release)?;
-        let warm = start.elapsed().as_secs_f64();
-        println!("{:<64} {warm:>12.2} s", "cargo xtask build, warm");
-        let arguments = [
+        let mut arguments = Vec::new();
+        for (given, argument) in [
             (self.quick, "--quick"),
             (self.counts, "--counts"),
             (self.check, "--check"),
-        ];
-        let arguments = arguments.iter().filter(|(given, _)| *given);
-        measure(&cross, &driver, arguments.map(|(_, argument)| *argument))
+        ] {
+            if given {
+                arguments.push(argument.into());
+            }
+        }
+        if self.builds {
+            for (what, seconds) in times::builds()? {
+                arguments.extend(["--took".into(), format!("{what}={seconds:.1}").into()]);
+            }
+        }
+        if !self.quick && !self.counts {
+            for with in self.circumstances(&cross)? {
+                arguments.extend(["--with".into(), with.into()]);
+            }
+            let document = repository::root().join("docs/performance.md");
+            arguments.extend(["--document".into(), document.into()]);
+        }
+        measure(&cross, &driver, &arguments)
+    }
+
+    /// What decides the figures beside the machine.
+    fn circumstances(&self, cross: &Cross) -> Result<[String; 4]> {
+        let version = |program: &Path| {
+            let text = command::answer(Command::new(program).arg("--version"));
+            text.and_then(|text| text.lines().next().map(str::to_owned))
+                .with_context(|| format!("{} does not tell its version", program.display()))
+        };
+        let commit = Command::new("git")
+            .current_dir(repository::root())
+            .args(["describe", "--always", "--dirty=, changed"])
+            .output();
+        let commit = commit.map_or_else(
+            |_| String::new(),
+            |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+        );
+        let builds = if self.builds { " --builds" } else { "" };
+        Ok([
+            format!("procmon {} ({commit})", repository::driver_version()?),
+            version(cross.rustc())?,
+            version(&CLANG.get()?)?,
+            format!("by `cargo xtask bench{builds}`"),
+        ])
     }
 }
 
@@ -56,16 +102,13 @@ impl Bench {
 /// # Errors
 ///
 /// When something cannot be built, or a figure is beyond the budget.
-pub fn measure<'a>(
-    cross: &Cross,
-    driver: &Path,
-    arguments: impl Iterator<Item = &'a str>,
-) -> Result<()> {
+pub fn measure(cross: &Cross, driver: &Path, arguments: &[OsString]) -> Result<()> {
     let peers = peers(cross)?;
     command::run(
         "building the measurements",
         cross::host_cargo()
-            .args(["build", "--package", "bench", "--manifest-path"])
+            .args(["build", "--package", "bench", "--package", "ntsim"])
+            .arg("--manifest-path")
             .arg(repository::tools().join("Cargo.toml")),
     )?;
     let this = env::current_exe().context("cannot find this program's own path")?;
@@ -139,7 +182,7 @@ fn c_driver(name: &str, folder: &Path, library: &Path) -> Result<()> {
     if linker.ends_with("rust-lld") {
         link.args(["-flavor", "link"]);
     }
-    let mut output = std::ffi::OsString::from("/OUT:");
+    let mut output = OsString::from("/OUT:");
     output.push(folder.join(name).with_extension("sys"));
     link.args(["/DRIVER", "/NODEFAULTLIB", "/SUBSYSTEM:NATIVE", "/DEBUG"])
         .args(["/ENTRY:DriverEntry", "/NXCOMPAT", "/DYNAMICBASE"])

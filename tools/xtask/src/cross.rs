@@ -93,6 +93,11 @@ impl Cross {
         self.arch
     }
 
+    /// The compiler.
+    pub fn rustc(&self) -> &Path {
+        &self.compiler.rustc
+    }
+
     /// The command `cargo SUBCOMMAND` for the driver's package.
     pub fn cargo(&self, subcommand: &str) -> Command {
         self.prepared(host_cargo(), subcommand)

@@ -34,7 +34,7 @@ impl Reproduce {
 }
 
 /// Copies what version control knows, as it is in the working tree.
-fn copy_sources(from: &Path, to: &Path) -> Result<()> {
+pub fn copy_sources(from: &Path, to: &Path) -> Result<()> {
     let listing = command::output(
         "git ls-files",
         Command::new("git").current_dir(from).args([

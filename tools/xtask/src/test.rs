@@ -70,7 +70,7 @@ fn run_all(steps: &mut Steps) -> Result<()> {
     steps.run("lint the driver", || lint_for_windows(&cross))?;
     steps.run("lint the tools", lint_tools)?;
     steps.run("measure what is the same on every machine", || {
-        bench::measure(&cross, &release, ["--counts", "--check"].into_iter())
+        bench::measure(&cross, &release, &["--counts".into(), "--check".into()])
     })?;
     steps.run("unit and integration tests", || {
         test_tools(&release, &dev, &breaker)

@@ -1,0 +1,46 @@
+//! How long the drivers take for a process that is created and exits.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use crate::Drivers;
+use crate::event::Life;
+use crate::figure::Figure;
+
+/// Nanoseconds of a life, driver by driver in turn; of each, the fastest round
+/// counts, as the one that was least disturbed.
+pub fn figures(drivers: &Drivers, rounds: u32, mut progress: impl FnMut()) -> Vec<Figure> {
+    const LIVES: u32 = 10_000;
+
+    let life = Life::ordinary(0x1a2c);
+    let mut best = [f64::INFINITY; 4];
+    for _ in 0..rounds {
+        progress();
+        for (best, (_, driver)) in best.iter_mut().zip(drivers.all()) {
+            let start = Instant::now();
+            for _ in 0..LIVES {
+                black_box(&life).tell(driver);
+            }
+            *best = best.min(start.elapsed().as_secs_f64() * 1e9 / f64::from(LIVES));
+        }
+    }
+    drivers
+        .all()
+        .zip(best)
+        .map(|((name, _), best)| Figure::new(format!("{name}: create and exit"), best, "ns"))
+        .collect()
+}
+
+/// By which procmon is judged.
+pub fn judged(figures: &[Figure]) -> Figure {
+    let of = |driver: &str| {
+        let name = format!("{driver}: create and exit");
+        let figure = figures.iter().find(|figure| figure.name == name);
+        figure.map_or(f64::NAN, |figure| figure.value)
+    };
+    Figure::new(
+        "time, procmon / println",
+        of("procmon") / of("println"),
+        "x",
+    )
+}

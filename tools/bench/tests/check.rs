@@ -1,0 +1,38 @@
+//! A figure beyond the budget fails the program, by the figure's name.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// Measures the driver in C that does least, held to a limit of its lines.
+fn check(most: u32) -> Output {
+    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/driver/peer");
+    let driver = peers.join("article.sys");
+    assert!(driver.exists(), "run `cargo xtask bench --counts` first");
+    let folder = tempfile::tempdir().unwrap();
+    let budget = folder.path().join("budget.toml");
+    let limit = format!("[counts]\n\"procmon: DbgPrint calls, create\" = {{ most = {most} }}\n");
+    fs::write(&budget, limit + "[times]\n").unwrap();
+    Command::new(env!("CARGO_BIN_EXE_bench"))
+        .args([&driver, &peers])
+        .args(["--counts", "--check", "--budget"])
+        .arg(budget)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_figure_beyond_the_budget_fails_the_program() {
+    let output = check(1);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "bench: beyond the budget: procmon: DbgPrint calls, create is 2.00, at most 1 is allowed\n"
+    );
+}
+
+#[test]
+fn a_figure_within_the_budget_does_not() {
+    let output = check(2);
+    assert!(output.status.success(), "{output:?}");
+}
