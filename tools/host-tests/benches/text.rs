@@ -1,0 +1,70 @@
+//! How fast text is looked at, cut into lines, and shown.
+//!
+//! `cargo bench --manifest-path tools/Cargo.toml -p host-tests`
+
+use std::hint::black_box;
+
+use criterion::measurement::WallTime;
+use criterion::{
+    BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
+};
+use host_tests::plain::plain_prefix;
+use host_tests::text::Lines;
+
+/// The kinds of text, by what they repeat.
+const KINDS: [(&str, &str); 4] = [
+    ("plain", "compiler --option=value 0123456789 "),
+    ("paths", r"C:\Program Files\Vendor\tool.exe "),
+    ("Chinese", "监控进程创建"),
+    ("escaped", "\n"),
+];
+
+/// A line's part, a whole line, and the most that there is.
+const LENGTHS: [usize; 3] = [47, 384, 32_767];
+
+fn on(kinds: &[(&str, &str)], group: &mut BenchmarkGroup<'_, WallTime>, run: impl Fn(&[u16])) {
+    for (kind, pattern) in kinds {
+        for length in LENGTHS {
+            let text: Vec<u16> = pattern.encode_utf16().cycle().take(length).collect();
+            group.throughput(Throughput::Elements(length as u64));
+            group.bench_with_input(
+                BenchmarkId::new(*kind, length),
+                &text[..],
+                |bencher, text| {
+                    bencher.iter(|| run(black_box(text)));
+                },
+            );
+        }
+    }
+}
+
+/// The search for the first unit that is not plain, in texts that have none.
+fn look(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("plain_prefix");
+    on(&KINDS[..2], &mut group, |text| {
+        black_box(plain_prefix(text));
+    });
+}
+
+/// The cut into lines.
+fn cut(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("Lines");
+    on(&KINDS, &mut group, |text| {
+        black_box(Lines::of(text).count());
+    });
+}
+
+/// The cut, and each line as it is printed.
+fn show(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("Line::show");
+    on(&KINDS, &mut group, |text| {
+        for line in Lines::of(text) {
+            line.show(&mut |units: &[u16]| {
+                black_box(units);
+            });
+        }
+    });
+}
+
+criterion_group!(benches, look, cut, show);
+criterion_main!(benches);
