@@ -62,9 +62,14 @@ const PROCESSES: u32 = 64;
 pub fn scalings(drivers: &[Driver], rounds: u32, mut progress: impl FnMut()) -> Vec<Scaling> {
     let cpus = Cpu::all();
     let count = u32::try_from(cpus.len()).unwrap_or(u32::MAX);
+    // Not next to each other either: processors fetch lines in pairs.
+    let share = (PROCESSES / count).max(1);
     let own = |thread: u32| -> Vec<Life> {
         (0..PROCESSES)
-            .map(|index| Life::ordinary(0x1000 + 4 * (index * count + thread)))
+            .map(|index| {
+                let place = thread * share + index % share;
+                Life::ordinary(0x1000 + 4 * (place + PROCESSES * (index / share)))
+            })
             .collect()
     };
     // A step that visits all, in another order for each thread.
