@@ -9,13 +9,19 @@
 //! found from any driver stack pointer by masking, which remembers where the
 //! other stack was left.
 
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+#[cfg(target_arch = "aarch64")]
+pub use aarch64::*;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 #[cfg(target_arch = "x86_64")]
 pub use x86_64::*;
 
-#[cfg(not(target_arch = "x86_64"))]
-compile_error!("ntsim runs x64 drivers on an x86_64 machine; see src/arch for what a port needs");
+#[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
+compile_error!(
+    "ntsim runs drivers for x64 and ARM64, each on its own processor; see src/arch for what a port needs"
+);
 
 use std::cell::Cell;
 
@@ -36,7 +42,7 @@ pub struct Control {
     /// 1 while driver code runs, 0 while the host does.
     pub in_driver: Cell<u64>,
     /// Where the driver's innermost call of a routine left the driver's stack:
-    /// the address of its return address. 0 when it has called none.
+    /// at the return address. 0 when it has called none.
     pub driver_stack: Cell<u64>,
     /// The driver's frame pointer at that call.
     pub driver_frame: Cell<u64>,
@@ -105,10 +111,10 @@ pub enum Access {
     Execute,
 }
 
-/// The first driver frame seen from a routine that it called.
+/// A driver's frame, seen from what it called.
 #[derive(Clone, Copy, Debug)]
 pub struct CallSite {
-    /// Where the routine returns to.
+    /// Where the callee returns to.
     pub return_address: u64,
     /// The stack pointer after that return.
     pub stack: u64,

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Runs an unmodified x64 WDM driver under the NT kernel's rules, on Linux.
+/// Runs an unmodified WDM driver under the NT kernel's rules, on Linux.
 #[derive(Parser)]
 #[command(name = "ntsim", version, after_help = EXIT_CODES)]
 struct Cli {

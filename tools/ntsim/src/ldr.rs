@@ -13,16 +13,13 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use framehop::x86_64::UnwinderX86_64;
-use framehop::{Module as UnwindModule, Unwinder as _};
-
 use crate::report::Frame;
 use backtrace::{Backtrace, CodeAddress};
 use code::Forbidden;
 use image::{CheckedImage, ImageError};
 use map::{MappedImage, Resolve};
 use symbols::Symbols;
-use unwind::UnwindSections;
+use unwind::Unwinder;
 
 /// How many unloaded images stay known, so that a call into one is named.
 const UNLOADED_LIMIT: usize = 50;
@@ -59,7 +56,7 @@ pub struct Modules {
 struct State {
     loaded: Vec<Arc<Module>>,
     unloaded: VecDeque<Arc<Module>>,
-    unwinder: UnwinderX86_64<Arc<[u8]>>,
+    unwinder: Unwinder,
 }
 
 impl Modules {
@@ -87,14 +84,8 @@ impl Modules {
             name: name.clone(),
             mapped,
         });
-        let range = module.range();
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.unwinder.add_module(UnwindModule::new(
-            name,
-            range.clone(),
-            range.start,
-            UnwindSections::new(&image),
-        ));
+        state.unwinder.add(name, module.range(), &image);
         state.loaded.push(Arc::clone(&module));
         Ok(module)
     }
@@ -102,7 +93,7 @@ impl Modules {
     /// Takes `module`'s code away. Its addresses stay known for a while.
     pub fn unload(&self, module: &Arc<Module>) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.unwinder.remove_module(module.range().start);
+        state.unwinder.remove(module.range().start);
         state.loaded.retain(|loaded| !Arc::ptr_eq(loaded, module));
         if module.mapped.unload().is_ok() {
             if state.unloaded.len() == UNLOADED_LIMIT {
@@ -190,8 +181,13 @@ pub struct UnwinderGuard<'a>(RwLockReadGuard<'a, State>);
 
 impl UnwinderGuard<'_> {
     /// What walks the stacks of the loaded images.
-    pub fn unwinder(&self) -> &UnwinderX86_64<Arc<[u8]>> {
+    pub fn unwinder(&self) -> &Unwinder {
         &self.0.unwinder
+    }
+
+    /// Whether `address` is in a function that the unwinder can begin at.
+    pub fn has_frame(&self, address: u64) -> bool {
+        self.is_code(address) && self.0.unwinder.has_frame(address)
     }
 
     /// Whether a loaded image holds `address`.

@@ -1,6 +1,6 @@
 //! An embedded NT kernel in user mode.
 //!
-//! [`Kernel`] is one simulated machine. It maps an unmodified x64 WDM driver
+//! [`Kernel`] is one simulated machine. It maps an unmodified WDM driver
 //! image, binds the image's imports to routines of its own, and calls the
 //! driver as Windows would: [`Kernel::load_driver`] runs `DriverEntry`,
 //! [`Kernel::create_process`] and [`Kernel::exit_process`] deliver process

@@ -173,7 +173,7 @@ impl Call<'_> {
 /// Called by a thunk only: `control` is the control block of the stack that
 /// the driver runs on, `routine` what the thunk was made for, and `arguments`
 /// the address of the driver's argument slots.
-pub unsafe extern "sysv64" fn dispatch(
+pub unsafe extern "C" fn dispatch(
     control: *const Control,
     routine: RoutineReference,
     arguments: u64,

@@ -78,10 +78,17 @@ impl Machine {
     }
 }
 
+/// The processor that the images are for, as their folders name it.
+const ARCH: &str = if cfg!(target_arch = "aarch64") {
+    "arm64"
+} else {
+    "x64"
+};
+
 /// The images to hold to the grammar: those that `cargo xtask test` names, or
 /// those that `cargo xtask build` made.
 fn images() -> [PathBuf; 2] {
-    let image = |variable, folder| {
+    let image = |variable, folder: &str| {
         env::var_os(variable).map_or_else(
             || {
                 Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -93,8 +100,8 @@ fn images() -> [PathBuf; 2] {
         )
     };
     [
-        image("PROCMON_SYS", "x64"),
-        image("PROCMON_SYS_DEV", "x64-dev"),
+        image("PROCMON_SYS", ARCH),
+        image("PROCMON_SYS_DEV", &format!("{ARCH}-dev")),
     ]
 }
 

@@ -12,6 +12,9 @@ use crate::routine::dispatch;
 /// `IMAGE_FILE_MACHINE_AMD64`: the images that run here.
 pub const IMAGE_MACHINE: u16 = 0x8664;
 
+/// What such an image is called.
+pub const IMAGE_KIND: &str = "x64";
+
 /// Masks a stack pointer to the start of its region.
 #[expect(clippy::cast_possible_wrap, reason = "a small power of two")]
 const REGION_MASK: i32 = -(STACK_REGION as i32);
@@ -203,6 +206,13 @@ pub fn thunk(routine: RoutineReference) -> [u8; THUNK_SIZE] {
     code
 }
 
+/// Lets the processor fetch instructions that were just written: this one
+/// notices by itself.
+///
+/// # Safety
+/// The `size` bytes at `start` are readable.
+pub const unsafe fn publish_code(_start: *const u8, _size: usize) {}
+
 /// `__chkstk`: touches every page of the `rax` bytes that the caller is about
 /// to take from its stack, so that a large frame cannot step over the guard.
 /// Changes no register that its callers need, as they expect.
@@ -335,9 +345,26 @@ impl Registers {
         self.general[5]
     }
 
-    /// The first argument register, which `__fastfail` carries its code in.
-    pub const fn first_argument(&self) -> u64 {
-        self.general[1]
+    /// Where a function returns to that was called and has done nothing yet.
+    pub fn caller<E>(&self, read: impl FnOnce(u64) -> Result<u64, E>) -> Result<CallSite, E> {
+        Ok(CallSite {
+            return_address: read(self.stack())?,
+            stack: self.stack() + 8,
+            frame: self.frame(),
+        })
+    }
+
+    /// Where the breakpoint is that was hit: `int3` is one byte long, and the
+    /// processor has gone past it.
+    pub const fn breakpoint(&self) -> u64 {
+        self.instruction.wrapping_sub(1)
+    }
+
+    /// The code that `__fastfail` was called with, if this is its instruction,
+    /// `int 29h`.
+    pub fn fast_fail<E>(&self, read: impl FnOnce(u64) -> Result<[u8; 2], E>) -> Option<u64> {
+        let instruction = read(self.instruction).ok()?;
+        (instruction == [0xcd, 0x29]).then_some(self.general[1])
     }
 }
 

@@ -149,7 +149,7 @@ impl Run {
             Err(error) if self.live => {
                 Err(anyhow!(error).context("--live is not possible; --demo always is"))
             }
-            Err(error @ (OpenError::NotAllowed(_) | OpenError::Silent)) => {
+            Err(error @ (OpenError::NotAllowed(_) | OpenError::Silent | OpenError::Absent)) => {
                 eprintln!("ntsim: running the demo: {error}");
                 Ok(demo())
             }

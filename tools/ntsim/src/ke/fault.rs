@@ -22,6 +22,11 @@ pub fn report(context: &Context<'_>, trap: &Trap) {
 
 fn explain(context: &Context<'_>, trap: &Trap) -> (Rule, String) {
     let instruction = trap.registers.instruction;
+    if !matches!(trap.cause, TrapCause::Memory { .. })
+        && let Some(code) = trap.registers.fast_fail(guest::read)
+    {
+        return (Rule::Fault, format!("__fastfail with code {code:#x}"));
+    }
     match trap.cause {
         TrapCause::Memory { address, .. } if stack::is_guard(context.control(), address) => (
             Rule::StackOverflow,
@@ -39,7 +44,12 @@ fn explain(context: &Context<'_>, trap: &Trap) -> (Rule, String) {
             let what = context.kernel.describe_address(address);
             (Rule::Fault, format!("{verb} {address:#x}{what}"))
         }
-        TrapCause::Protection => (Rule::Fault, explain_protection(trap)),
+        TrapCause::Protection => (
+            Rule::Fault,
+            format!(
+                "privileged instruction, or an address that no page can have, at {instruction:#x}"
+            ),
+        ),
         TrapCause::IllegalInstruction => (
             Rule::Fault,
             format!("illegal instruction at {instruction:#x}"),
@@ -55,22 +65,9 @@ fn explain(context: &Context<'_>, trap: &Trap) -> (Rule, String) {
                 context.kernel.time_limit
             ),
         ),
-        TrapCause::Breakpoint => (Rule::Fault, format!("breakpoint before {instruction:#x}")),
-    }
-}
-
-/// `int 29h`, the instruction of `__fastfail`.
-const FAST_FAIL: [u8; 2] = [0xcd, 0x29];
-
-fn explain_protection(trap: &Trap) -> String {
-    let instruction = trap.registers.instruction;
-    match guest::read::<[u8; 2]>(instruction) {
-        Ok(FAST_FAIL) => format!(
-            "__fastfail with code {:#x}",
-            trap.registers.first_argument()
-        ),
-        _ => format!(
-            "privileged instruction, or an address that no page can have, at {instruction:#x}"
-        ),
+        TrapCause::Breakpoint => {
+            let address = trap.registers.breakpoint();
+            (Rule::Fault, format!("breakpoint at {address:#x}"))
+        }
     }
 }

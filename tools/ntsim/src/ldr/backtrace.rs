@@ -1,13 +1,8 @@
-//! The driver's call stack, walked by the unwind data of its image.
+//! The driver's call stack.
 
-use std::cell::RefCell;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
-use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64};
-use framehop::{FrameAddress, Unwinder as _};
-
-use crate::arch::{self, Control, Trap};
+use crate::arch::{self, Access, CallSite, Control, Trap, TrapCause};
 use crate::ke::{Context, stack};
 use crate::ldr::Module;
 
@@ -29,6 +24,13 @@ pub struct CodeAddress {
 }
 
 impl CodeAddress {
+    const fn of_return(site: CallSite) -> Self {
+        Self {
+            address: site.return_address,
+            is_return: true,
+        }
+    }
+
     /// An address inside the instruction meant.
     pub const fn lookup(self) -> u64 {
         self.address - self.is_return as u64
@@ -38,89 +40,63 @@ impl CodeAddress {
 /// The call stack of the routine that the driver has called in `context`;
 /// empty outside of one.
 pub fn capture(context: &Context<'_>) -> Backtrace {
-    let control = context.control();
-    let Some(site) = arch::call_site(control) else {
-        return Backtrace::default();
-    };
-    let registers = UnwindRegsX86_64::new(site.return_address, site.stack, site.frame);
-    walk(
-        context,
-        control,
-        CodeAddress {
-            address: site.return_address,
-            is_return: true,
-        },
-        registers,
-    )
+    arch::call_site(context.control()).map_or_else(Backtrace::default, |site| {
+        walk(context, CodeAddress::of_return(site), site)
+    })
 }
 
 /// The call stack at an exception in driver code.
 pub fn of_trap(context: &Context<'_>, trap: &Trap) -> Backtrace {
-    let control = context.control();
     let registers = &trap.registers;
-    let mut unwind =
-        UnwindRegsX86_64::new(registers.instruction, registers.stack(), registers.frame());
     let here = CodeAddress {
         address: registers.instruction,
         is_return: false,
     };
-    if context.kernel.modules.find(registers.instruction).is_some() {
-        return walk(context, control, here, unwind);
+    let fetching = matches!(
+        trap.cause,
+        TrapCause::Memory {
+            access: Access::Execute,
+            ..
+        }
+    );
+    if !fetching && context.kernel.modules.unwinder().has_frame(here.address) {
+        let site = CallSite {
+            return_address: registers.instruction,
+            stack: registers.stack(),
+            frame: registers.frame(),
+        };
+        return walk(context, here, site);
     }
-    // A jump or call to nowhere, or a stack probe, which pushes nothing: the
-    // caller's address is on the stack.
+    // A jump or call to nowhere, code of the kernel that a driver runs, or a
+    // function without a frame: the caller is where its call left it.
     let mut backtrace = Backtrace::default();
-    if !arch::in_stack_probe(registers.instruction) {
+    if !arch::in_stack_probe(here.address) {
         backtrace.0.push(here);
     }
-    if let Ok(caller) = read(control, registers.stack()) {
-        unwind.set_sp(registers.stack() + 8);
-        unwind.set_ip(caller);
-        let caller = CodeAddress {
-            address: caller,
-            is_return: true,
-        };
-        backtrace.0.extend(walk(context, control, caller, unwind).0);
+    if let Ok(site) = registers.caller(|address| read(context.control(), address)) {
+        let caller = walk(context, CodeAddress::of_return(site), site);
+        backtrace.0.extend(caller.0);
     }
     backtrace
 }
 
-fn walk(
-    context: &Context<'_>,
-    control: &Control,
-    first: CodeAddress,
-    registers: UnwindRegsX86_64,
-) -> Backtrace {
-    thread_local! {
-        static CACHE: RefCell<CacheX86_64> = RefCell::new(CacheX86_64::new());
-    }
+fn walk(context: &Context<'_>, first: CodeAddress, site: CallSite) -> Backtrace {
     let modules = context.kernel.modules.unwinder();
     let mut frames = vec![first];
-    let mut read_stack = |address| read(control, address);
-    // The walker computes with registers as it finds them, and a driver that
-    // faulted may have left anything in them: arithmetic that overflows ends
-    // the walk, not the program.
-    let mut walk = |cache: &mut CacheX86_64| {
-        let mut walker =
-            modules
-                .unwinder()
-                .iter_frames(first.address, registers, cache, &mut read_stack);
-        // The first frame is `first` itself; a walk that fails ends there.
-        let _ = walker.next();
-        while let Ok(Some(FrameAddress::ReturnAddress(address))) = walker.next() {
-            let address = address.get();
-            if frames.len() == DEPTH || !modules.is_code(address) {
-                break;
+    modules.unwinder().walk(
+        site,
+        &mut |address| read(context.control(), address),
+        &mut |address| {
+            let goes_on = frames.len() < DEPTH && modules.is_code(address);
+            if goes_on {
+                frames.push(CodeAddress {
+                    address,
+                    is_return: true,
+                });
             }
-            frames.push(CodeAddress {
-                address,
-                is_return: true,
-            });
-        }
-    };
-    CACHE.with_borrow_mut(|cache| {
-        let _ = panic::catch_unwind(AssertUnwindSafe(|| walk(cache)));
-    });
+            goes_on
+        },
+    );
     Backtrace(frames)
 }
 

@@ -1,20 +1,21 @@
 //! Looks through an image's code for instructions that kernel code must not
-//! use.
-//!
-//! The kernel does not save x87, MMX and AVX registers for drivers, so using
-//! them without asking (`KeSaveExtendedProcessorState`) damages the state of
-//! the program that was interrupted; and a driver has no business with
-//! privileged instructions, but for the moves from and to `cr8` by which x64
-//! compilers read and set the IRQL in line.
+//! use: those that command the processor, and those on registers that the
+//! kernel does not save for drivers. Which these are depends on the processor.
 //!
 //! Data between functions is not taken for code: what is decoded are the
 //! functions of the unwind data, and whatever else is reached from them, from
 //! the entry point, or from an address that code or data holds.
 
-use std::collections::{BTreeMap, HashSet};
+#[cfg(target_arch = "aarch64")]
+mod aarch64;
+#[cfg(target_arch = "aarch64")]
+use aarch64::decode;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+#[cfg(target_arch = "x86_64")]
+use x86_64::decode;
 
-use iced_x86::{CpuidFeature, Decoder, DecoderOptions, EncodingKind, FlowControl, Instruction};
-use iced_x86::{Mnemonic, OpKind, Register};
+use std::collections::{BTreeMap, HashSet};
 
 use super::image::{CheckedImage, Section};
 use super::unwind;
@@ -29,6 +30,18 @@ pub struct Forbidden {
     pub kind: &'static str,
     /// Its name.
     pub mnemonic: String,
+}
+
+/// One instruction, as far as it matters here.
+struct Instruction {
+    /// Its bytes.
+    length: u32,
+    /// Kind and name, where it is forbidden.
+    forbidden: Option<(&'static str, String)>,
+    /// Code that it goes to, or takes the address of.
+    target: Option<u64>,
+    /// Whether the instruction behind it may be next.
+    goes_on: bool,
 }
 
 /// The forbidden instructions of `image`, in order of address.
@@ -65,24 +78,17 @@ impl Sweep<'_, '_> {
         let Some(section) = executable(self.image, start) else {
             return;
         };
-        let offset = (start - section.address) as usize;
-        let Some(code) = section.data.get(offset..) else {
-            return;
-        };
-        let base = self.image.preferred_base;
-        let address = base + u64::from(start);
-        let mut decoder = Decoder::with_ip(64, code, address, DecoderOptions::NONE);
-        while decoder.can_decode() {
-            let instruction = decoder.decode();
-            let here = (instruction.ip() - base) as u32;
-            if end.is_some_and(|end| here >= end)
-                || instruction.is_invalid()
-                || !self.seen.insert(here)
-            {
+        let mut here = start;
+        while end.is_none_or(|end| here < end) {
+            let code = section.data.get((here - section.address) as usize..);
+            let address = self.image.preferred_base + u64::from(here);
+            let Some(instruction) = code.and_then(|code| decode(code, address)) else {
+                return;
+            };
+            if !self.seen.insert(here) {
                 return;
             }
-            if let Some(kind) = forbidden_kind(&instruction) {
-                let mnemonic = format!("{:?}", instruction.mnemonic()).to_lowercase();
+            if let Some((kind, mnemonic)) = instruction.forbidden {
                 self.found.insert(
                     here,
                     Forbidden {
@@ -92,32 +98,17 @@ impl Sweep<'_, '_> {
                     },
                 );
             }
-            self.follow(&instruction);
-            let goes_on = !matches!(
-                instruction.flow_control(),
-                FlowControl::Return
-                    | FlowControl::UnconditionalBranch
-                    | FlowControl::IndirectBranch
-            );
-            if end.is_none() && !goes_on {
+            if let Some(target) = instruction.target {
+                self.follow(target);
+            }
+            if end.is_none() && !instruction.goes_on {
                 return;
             }
+            here += instruction.length;
         }
     }
 
-    /// Notes where an instruction may go, or what code it takes the address of.
-    fn follow(&mut self, instruction: &Instruction) {
-        let target = match instruction.flow_control() {
-            FlowControl::Call
-            | FlowControl::ConditionalBranch
-            | FlowControl::UnconditionalBranch => instruction.near_branch_target(),
-            _ if instruction.mnemonic() == Mnemonic::Lea
-                && instruction.is_ip_rel_memory_operand() =>
-            {
-                instruction.ip_rel_memory_address()
-            }
-            _ => return,
-        };
+    fn follow(&mut self, target: u64) {
         let offset = target.wrapping_sub(self.image.preferred_base);
         if let Ok(offset) = u32::try_from(offset)
             && !self.seen.contains(&offset)
@@ -157,75 +148,4 @@ fn executable<'a, 'data>(
     address: u32,
 ) -> Option<&'a Section<'data>> {
     section_at(image, address).filter(|section| section.protection == Protection::ReadExecute)
-}
-
-fn forbidden_kind(instruction: &Instruction) -> Option<&'static str> {
-    use CpuidFeature::{D3NOW, FPU, FPU287, FPU287XL_ONLY, FPU387, FPU387SL_ONLY, MMX};
-    if instruction.encoding() != EncodingKind::Legacy
-        && instruction.encoding() != EncodingKind::D3NOW
-        && uses_vectors(instruction)
-    {
-        return Some("AVX");
-    }
-    let features = instruction.cpuid_features();
-    let any = |kinds: &[CpuidFeature]| features.iter().any(|feature| kinds.contains(feature));
-    if any(&[FPU, FPU287, FPU287XL_ONLY, FPU387, FPU387SL_ONLY]) {
-        return Some("x87");
-    }
-    if any(&[MMX, D3NOW]) {
-        return Some("MMX");
-    }
-    (instruction.is_privileged() && !moves_irql(instruction)).then_some("privileged")
-}
-
-/// VEX encodings have instructions on general registers too, such as `andn`.
-fn uses_vectors(instruction: &Instruction) -> bool {
-    let on_registers = (0..instruction.op_count())
-        .filter(|operand| instruction.op_kind(*operand) == OpKind::Register)
-        .all(|operand| instruction.op_register(operand).is_gpr());
-    !on_registers || instruction.op_count() == 0
-}
-
-fn moves_irql(instruction: &Instruction) -> bool {
-    instruction.mnemonic() == Mnemonic::Mov
-        && (instruction.op0_register() == Register::CR8
-            || instruction.op1_register() == Register::CR8)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn kind(code: &[u8]) -> Option<&'static str> {
-        let instruction = Decoder::new(64, code, DecoderOptions::NONE).decode();
-        assert!(!instruction.is_invalid() && instruction.len() == code.len());
-        forbidden_kind(&instruction)
-    }
-
-    #[test]
-    fn the_kinds_are_told_apart() {
-        assert_eq!(kind(&[0xd9, 0xe8]), Some("x87"), "fld1");
-        assert_eq!(kind(&[0x0f, 0x77]), Some("MMX"), "emms");
-        assert_eq!(kind(&[0x0f, 0xef, 0xc0]), Some("MMX"), "pxor mm0, mm0");
-        assert_eq!(kind(&[0xc5, 0xf8, 0x77]), Some("AVX"), "vzeroupper");
-        assert_eq!(kind(&[0xc5, 0xfc, 0x57, 0xc0]), Some("AVX"), "vxorps ymm0");
-        assert_eq!(kind(&[0xfa]), Some("privileged"), "cli");
-        assert_eq!(kind(&[0x0f, 0x32]), Some("privileged"), "rdmsr");
-        assert_eq!(
-            kind(&[0x0f, 0x20, 0xc0]),
-            Some("privileged"),
-            "mov rax, cr0"
-        );
-    }
-
-    #[test]
-    fn what_kernel_code_may_use_is_let_be() {
-        assert_eq!(kind(&[0x44, 0x0f, 0x20, 0xc0]), None, "mov rax, cr8");
-        assert_eq!(kind(&[0x44, 0x0f, 0x22, 0xc1]), None, "mov cr8, rcx");
-        assert_eq!(kind(&[0x0f, 0x57, 0xc0]), None, "xorps xmm0, xmm0");
-        assert_eq!(kind(&[0x66, 0x0f, 0xef, 0xc0]), None, "pxor xmm0, xmm0");
-        assert_eq!(kind(&[0xc4, 0xe2, 0x78, 0xf2, 0xc1]), None, "andn");
-        assert_eq!(kind(&[0xcd, 0x29]), None, "int 29h");
-        assert_eq!(kind(&[0x0f, 0x0b]), None, "ud2");
-    }
 }

@@ -14,7 +14,7 @@ use object::pe::{
 use object::read::pe::{ImageNtHeaders as _, ImageOptionalHeader as _, Import, PeFile64};
 
 use super::unwind;
-use crate::arch::IMAGE_MACHINE;
+use crate::arch::{IMAGE_KIND, IMAGE_MACHINE};
 use crate::mm::pages::{PAGE, Protection, round_up};
 
 /// The largest image that is mapped; Windows drivers stay far below.
@@ -162,7 +162,7 @@ fn check_headers<'data>(
     let machine = nt.file_header.machine.get(LE).0;
     if machine != IMAGE_MACHINE {
         return refuse(format!(
-            "built for machine {machine:#x}; this kernel runs {IMAGE_MACHINE:#x}"
+            "built for machine {machine:#x}, and this kernel runs {IMAGE_KIND} drivers ({IMAGE_MACHINE:#x}): it takes an ntsim built for that processor"
         ));
     }
     if !nt
@@ -345,7 +345,7 @@ fn relocations(
             match relocation.typ {
                 IMAGE_REL_BASED_ABSOLUTE => continue,
                 IMAGE_REL_BASED_DIR64 => {}
-                other => return refuse(format!("relocation of type {other} in an x64 image")),
+                other => return refuse(format!("relocation of type {other} in a 64-bit image")),
             }
             let address = relocation.virtual_address;
             if section_of(address, 8, sections).is_none() {

@@ -13,7 +13,7 @@ const KERNEL_MODULES: [&str; 2] = ["ntoskrnl.exe", "hal.dll"];
 /// What the linker puts where the loader is to put a random number.
 const DEFAULT_SECURITY_COOKIE: u64 = 0x2b99_2ddf_a232;
 
-/// `SecurityCookie` in an x64 load configuration.
+/// `SecurityCookie` in a 64-bit load configuration.
 const SECURITY_COOKIE_OFFSET: u32 = 88;
 
 /// An image in memory.

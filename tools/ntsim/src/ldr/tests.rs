@@ -1,16 +1,19 @@
 //! The loader against damaged copies of the image that ships.
 
 use super::*;
-use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64};
+use crate::arch::{self, CallSite};
 use std::fs;
 use std::time::{Duration, Instant};
 
 fn shipped() -> Vec<u8> {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../target/driver/x64/procmon.sys"
-    );
-    fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}; run `cargo xtask build` first"))
+    let folder = arch::IMAGE_KIND.to_lowercase();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../target/driver")
+        .join(folder)
+        .join("procmon.sys");
+    fs::read(&path).unwrap_or_else(|error| {
+        panic!("{}: {error}; run `cargo xtask build` first", path.display())
+    })
 }
 
 fn load(data: &[u8]) -> Result<(), ImageError> {
@@ -24,10 +27,13 @@ fn load(data: &[u8]) -> Result<(), ImageError> {
 
 /// Walks a stack of nonsense from many places in the image.
 fn walk_everywhere(modules: &Modules, module: &Module) {
-    let mut cache = CacheX86_64::new();
     let guard = modules.unwinder();
     for address in module.range().step_by(509) {
-        let registers = UnwindRegsX86_64::new(address, 0x7000, 0x8000);
+        let site = CallSite {
+            return_address: address,
+            stack: 0x7000,
+            frame: 0x8000,
+        };
         let mut read = |at: u64| {
             if at < 0x9000 {
                 Ok(address ^ at)
@@ -35,14 +41,11 @@ fn walk_everywhere(modules: &Modules, module: &Module) {
                 Err(())
             }
         };
-        let mut walker = guard
-            .unwinder()
-            .iter_frames(address, registers, &mut cache, &mut read);
-        for _ in 0..8 {
-            if !matches!(walker.next(), Ok(Some(_))) {
-                break;
-            }
-        }
+        let mut left = 8;
+        guard.unwinder().walk(site, &mut read, &mut |_| {
+            left -= 1;
+            left != 0
+        });
     }
 }
 

@@ -4,6 +4,8 @@ use std::io;
 use std::os::fd::RawFd;
 use std::ptr;
 
+use crate::arch;
+
 /// Bytes of a page.
 pub const PAGE: usize = 4096;
 
@@ -131,11 +133,14 @@ impl Reservation {
         // SAFETY: the range belongs to this reservation, whose pages hold
         // nothing that Rust knows of.
         let result = unsafe { libc::mprotect(self.at(offset), size, protection.flags()) };
-        if result == 0 {
-            Ok(())
-        } else {
-            Err(io::Error::last_os_error())
+        if result != 0 {
+            return Err(io::Error::last_os_error());
         }
+        if protection == Protection::ReadExecute {
+            // SAFETY: the pages are readable now.
+            unsafe { arch::publish_code(self.at(offset).cast(), size) };
+        }
+        Ok(())
     }
 
     /// Takes `size` bytes from `offset` back: their contents are gone and

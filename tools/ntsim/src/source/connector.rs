@@ -61,8 +61,14 @@ pub enum OpenError {
          the machine's own PID namespace, not a container's"
     )]
     Silent,
+    /// There is none.
+    #[error(
+        "there is no process-events connector here; an emulator of user programs such as \
+         qemu-aarch64 has none"
+    )]
+    Absent,
     /// Anything else.
-    #[error("cannot open the process-events connector: {0}")]
+    #[error("cannot open the process-events connector")]
     Other(#[from] io::Error),
 }
 
@@ -95,7 +101,11 @@ impl Connector {
     /// # Errors
     /// Where this process may not, or the kernel has no connector.
     pub fn open() -> Result<Self, OpenError> {
-        let mut socket = Socket::new(NETLINK_CONNECTOR)?;
+        let mut socket =
+            Socket::new(NETLINK_CONNECTOR).map_err(|error| match error.raw_os_error() {
+                Some(libc::EPROTONOSUPPORT) => OpenError::Absent,
+                _ => OpenError::Other(error),
+            })?;
         socket
             .bind(&SocketAddr::new(0, CN_IDX_PROC))
             .map_err(|error| match error.kind() {

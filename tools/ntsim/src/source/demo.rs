@@ -268,7 +268,12 @@ fn spawn(program: &Program) -> io::Result<(Pid, Hold)> {
     let process = match command.spawn() {
         Ok(child) => process_of(&child),
         Err(error) if is_ptrace_refused(&error) => {
-            return Ok((process_of(&self::command(program).spawn()?), Hold::Runs));
+            let mut command = self::command(program);
+            // Has the library wait for exec by a pipe: it would by `vfork`,
+            // which waits for nothing in an emulator of programs.
+            // SAFETY: it does nothing.
+            unsafe { command.pre_exec(|| Ok(())) };
+            return Ok((process_of(&command.spawn()?), Hold::Runs));
         }
         Err(error) => return Err(error),
     };

@@ -1,5 +1,6 @@
 //! Which images are loaded, and what the others are told.
 
+use crate::code;
 use crate::shipped::Image;
 
 #[track_caller]
@@ -22,7 +23,8 @@ fn a_file_that_is_not_there_is_named() {
 fn other_machines_are_refused() {
     let image = Image::shipped();
     let machine = image.optional_header() - 20;
-    assert_refused(&image.patch(machine, &0xaa64_u16.to_le_bytes()), "0xaa64");
+    let image = image.patch(machine, &code::OTHER_MACHINE.to_le_bytes());
+    assert_refused(&image, &format!("{:#x}", code::OTHER_MACHINE));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::code;
 use crate::shipped::{Image, machine, notepad};
 use ntsim::{LoadError, ProcessCreation, ProcessExit, UnloadError};
 
@@ -186,8 +187,7 @@ fn the_sixty_fifth_driver_cannot_register() {
 
 #[test]
 fn a_driver_without_unload_routine_stays() {
-    // xor eax, eax; ret
-    let image = Image::shipped().patch_entry(&[0x31, 0xc0, 0xc3]);
+    let image = Image::shipped().patch_entry(code::RETURN_SUCCESS);
     let (kernel, _) = machine();
     let driver = kernel.load_driver(&image.path(), "procmon").unwrap();
     let unloaded = kernel.unload_driver(driver);
@@ -196,8 +196,7 @@ fn a_driver_without_unload_routine_stays() {
 
 #[test]
 fn the_status_of_driver_entry_comes_back() {
-    // mov eax, 0xc0000001; ret
-    let image = Image::shipped().patch_entry(&[0xb8, 1, 0, 0, 0xc0, 0xc3]);
+    let image = Image::shipped().patch_entry(code::RETURN_UNSUCCESSFUL);
     let LoadError::DriverEntry { status, .. } = image.load_error() else {
         panic!("DriverEntry ran");
     };

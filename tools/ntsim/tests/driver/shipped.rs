@@ -11,10 +11,17 @@ use object::Object as _;
 use object::read::pe::PeFile64;
 use tempfile::TempDir;
 
+use crate::code;
+
 /// The image that `cargo xtask test` names, or that `cargo xtask build` made.
 fn shipped() -> PathBuf {
     env::var_os("PROCMON_SYS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/driver/x64/procmon.sys"),
+        || {
+            Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../../target/driver")
+                .join(code::FOLDER)
+                .join("procmon.sys")
+        },
         PathBuf::from,
     )
 }

@@ -13,6 +13,7 @@ use ntsim::trial::{Procmon, reload, slots};
 use ntsim::{Announcement, RawBuffer, RawString};
 use proptest::prelude::*;
 
+use crate::code;
 use crate::shipped::{Image, machine};
 
 #[test]
@@ -73,8 +74,7 @@ fn a_failure_that_shows_where_it_must_not_is_found() {
 
 #[test]
 fn a_driver_that_goes_wrong_by_itself_is_not_injected_into() {
-    // ud2
-    let image = Image::shipped().patch_entry(&[0x0f, 0x0b]);
+    let image = Image::shipped().patch_entry(code::ILLEGAL);
     let outcome = faults::inject(&image.path(), "procmon", &Anyone, || ());
     assert!(
         matches!(outcome, Err(Error::Unprovoked(_))),
@@ -129,8 +129,7 @@ fn every_event_is_reported_once_whatever_the_timing() {
 
 #[test]
 fn a_driver_that_says_nothing_is_found() {
-    // xor eax, eax; ret
-    let image = Image::shipped().patch_entry(&[0x31, 0xc0, 0xc3]);
+    let image = Image::shipped().patch_entry(code::RETURN_SUCCESS);
     let figures = loaded(&image, &Procmon, false);
     assert!(!figures.findings.is_empty());
 }

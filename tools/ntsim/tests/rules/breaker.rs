@@ -16,12 +16,21 @@ const TIME_LIMIT: Duration = Duration::from_secs(2);
 /// The process that is created and exits.
 pub const PROCESS: u32 = 0x1a2c;
 
+/// The folder of the driver's image.
+const FOLDER: &str = if cfg!(target_arch = "aarch64") {
+    "arm64-breaker"
+} else {
+    "x64-breaker"
+};
+
 /// Where the driver's image is.
 pub fn image() -> PathBuf {
     let image = env::var_os("BREAKER_SYS").map_or_else(
         || {
             Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("../../target/driver/x64-breaker/breaker.sys")
+                .join("../../target/driver")
+                .join(FOLDER)
+                .join("breaker.sys")
         },
         PathBuf::from,
     );

@@ -54,28 +54,57 @@ fn assert_found(code: &[u8], message: &str) {
     );
 }
 
-#[test]
-fn x87_code_is_found() {
-    assert_found(&[0xd9, 0xe8, 0xc3], "x87 instruction, fld1");
+#[cfg(target_arch = "x86_64")]
+mod x64 {
+    use super::assert_found;
+
+    #[test]
+    fn x87_code_is_found() {
+        assert_found(&[0xd9, 0xe8, 0xc3], "x87 instruction, fld1");
+    }
+
+    #[test]
+    fn mmx_code_is_found() {
+        assert_found(&[0x0f, 0xef, 0xc0, 0xc3], "MMX instruction, pxor");
+    }
+
+    #[test]
+    fn avx_code_is_found() {
+        assert_found(&[0xc5, 0xfc, 0x57, 0xc0, 0xc3], "AVX instruction, vxorps");
+    }
+
+    #[test]
+    fn privileged_code_is_found() {
+        assert_found(&[0x0f, 0x32, 0xc3], "privileged instruction, rdmsr");
+    }
+}
+
+#[cfg(target_arch = "aarch64")]
+mod arm64 {
+    use super::assert_found;
+
+    /// `instruction`, and `ret`.
+    fn found(instruction: u32, message: &str) {
+        let code = [instruction, 0xd65f_03c0];
+        assert_found(bytemuck::must_cast_slice(&code), message);
+    }
+
+    #[test]
+    fn sve_code_is_found() {
+        // cntd x0
+        found(0x04e0_e3e0, "SVE instruction");
+    }
+
+    #[test]
+    fn privileged_code_is_found() {
+        // mrs x0, sctlr_el1
+        found(0xd538_1000, "privileged instruction, mrs");
+        found(0xd400_0002, "privileged instruction, hvc");
+    }
 }
 
 #[test]
-fn mmx_code_is_found() {
-    assert_found(&[0x0f, 0xef, 0xc0, 0xc3], "MMX instruction, pxor");
-}
-
-#[test]
-fn avx_code_is_found() {
-    assert_found(&[0xc5, 0xfc, 0x57, 0xc0, 0xc3], "AVX instruction, vxorps");
-}
-
-#[test]
-fn privileged_code_is_found() {
-    assert_found(&[0x0f, 0x32, 0xc3], "privileged instruction, rdmsr");
-}
-
-#[test]
-fn the_moves_that_read_and_set_the_level_are_not_accused() {
+fn what_the_driver_itself_does_is_not_accused() {
     let reports = recorded(&[]);
     assert!(reports.is_empty(), "{reports:?}");
 }

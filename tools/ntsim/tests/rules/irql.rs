@@ -15,6 +15,8 @@ fn a_routine_is_called_above_its_level() {
     assert_eq!(finding.event.as_deref(), Some("create of process 0x1a2c"));
 }
 
+/// Only on x64 is the level a register.
+#[cfg(target_arch = "x86_64")]
 #[test]
 fn the_level_may_be_raised_in_line() {
     caught("call-at-inline-dispatch", Irql, "at DISPATCH_LEVEL");

@@ -12,9 +12,22 @@ pub const MISDEEDS: &[Misdeed] = &[
     Misdeed::new("loop-calling", When::Create, loop_calling),
 ];
 
+#[cfg(target_arch = "aarch64")]
+macro_rules! jump_to_itself {
+    () => {
+        "2: b 2b"
+    };
+}
+#[cfg(target_arch = "x86_64")]
+macro_rules! jump_to_itself {
+    () => {
+        "2: jmp 2b"
+    };
+}
+
 fn loop_silently(_: &Scene) -> NTSTATUS {
     // SAFETY: jumps to itself and touches nothing.
-    unsafe { asm!("2: jmp 2b") }; // caught: loop-silently
+    unsafe { asm!(jump_to_itself!()) }; // caught: loop-silently
     0
 }
 

@@ -1,5 +1,6 @@
 //! Levels and critical regions.
 
+#[cfg(target_arch = "x86_64")]
 use core::arch::asm;
 use core::ptr;
 
@@ -10,6 +11,7 @@ use crate::misdeed::{Misdeed, Scene, When};
 
 pub const MISDEEDS: &[Misdeed] = &[
     Misdeed::new("call-at-dispatch", When::Create, call_at_dispatch),
+    #[cfg(target_arch = "x86_64")]
     Misdeed::new(
         "call-at-inline-dispatch",
         When::Create,
@@ -35,6 +37,7 @@ const PASSIVE_LEVEL: u8 = 0;
 const DISPATCH_LEVEL: u8 = 2;
 
 // On x64 the headers have the first two in line; the kernel exports them too.
+// On ARM64 they are routines.
 unsafe extern "C" {
     fn KfRaiseIrql(new: u8) -> u8;
     fn KeLowerIrql(new: u8);
@@ -52,6 +55,7 @@ fn call_at_dispatch(scene: &Scene) -> NTSTATUS {
     status
 }
 
+#[cfg(target_arch = "x86_64")]
 fn call_at_inline_dispatch(scene: &Scene) -> NTSTATUS {
     let mut process: PEPROCESS = ptr::null_mut();
     let old: u64;

@@ -164,12 +164,25 @@ fn call_address_in_name(scene: &Scene) -> NTSTATUS {
     STATUS_SUCCESS
 }
 
+#[cfg(target_arch = "aarch64")]
+macro_rules! call_register {
+    () => {
+        "blr {}"
+    };
+}
+#[cfg(target_arch = "x86_64")]
+macro_rules! call_register {
+    () => {
+        "call {}"
+    };
+}
+
 /// Calls an address without the checks of control-flow guard, which would end
 /// the driver where it is built with them.
 #[inline]
 fn call(address: usize) {
     // SAFETY: wrong on purpose: there may be nothing to call.
-    unsafe { asm!("call {}", in(reg) address, clobber_abi("C")) };
+    unsafe { asm!(call_register!(), in(reg) address, clobber_abi("C")) };
 }
 
 /// The address of a function.
