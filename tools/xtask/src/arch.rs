@@ -13,6 +13,14 @@ pub enum Arch {
 }
 
 impl Arch {
+    /// Whether this machine's processor is of this kind.
+    pub const fn is_here(self) -> bool {
+        match self {
+            Self::X64 => cfg!(target_arch = "x86_64"),
+            Self::Arm64 => cfg!(target_arch = "aarch64"),
+        }
+    }
+
     /// The Rust target that the driver is compiled for.
     pub const fn target(self) -> &'static str {
         match self {

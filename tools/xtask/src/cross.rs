@@ -208,7 +208,7 @@ fn for_package(mut cargo: Command, package: &Path) -> Command {
 
 /// Has cargo use `compiler` and nothing that the user's environment holds for
 /// another one.
-fn use_compiler(cargo: &mut Command, compiler: &Compiler) {
+pub fn use_compiler(cargo: &mut Command, compiler: &Compiler) {
     for name in NOT_INHERITED {
         cargo.env_remove(name);
     }

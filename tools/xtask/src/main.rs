@@ -9,6 +9,7 @@ mod build;
 mod check;
 mod command;
 mod cross;
+mod emulated;
 mod inf;
 mod mutants;
 mod package;

@@ -7,18 +7,20 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
 
-use anyhow::{Context, Result, bail};
-use clap::Args;
+use anyhow::{Context, Result, anyhow, bail};
+use clap::{Args, ValueEnum as _};
 
 use crate::arch::Arch;
 use crate::build::{self, Profile};
 use crate::cross::{self, Cross};
+use crate::emulated::Emulated;
 use crate::{command, repository};
 
 /// Build procmon.sys, load it into the embedded kernel and watch processes.
 ///
 /// Takes --driver FILE to run another driver image in place of procmon.sys,
-/// --dev for procmon's debug build, and every option of `ntsim run`.
+/// --dev for procmon's debug build, --arch arm64 for ARM64, which is emulated,
+/// and every option of `ntsim run`.
 #[derive(Args)]
 #[command(disable_help_flag = true)]
 pub struct Run {
@@ -35,6 +37,7 @@ pub struct Run {
 struct Request {
     help: bool,
     dev: bool,
+    arch: Option<Arch>,
     /// The image to run in place of procmon.sys.
     driver: Option<PathBuf>,
     /// For ntsim.
@@ -58,17 +61,18 @@ pub fn forward(verb: &str, about: &str, arguments: Vec<OsString>) -> Result<()> 
     let request = Request::parse(arguments)?;
     // Side by side: installing what the driver needs leaves processors idle.
     let (ntsim, image) = thread::scope(|scope| {
-        let ntsim = scope.spawn(build_ntsim);
+        let ntsim = scope.spawn(|| build_ntsim_for(request.arch()));
         let image = request.image();
         (ntsim.join(), image)
     });
     let ntsim = ntsim.unwrap_or_else(|panic| resume_unwind(panic))?;
-    let mut command = Command::new(ntsim);
+    let mut command = ntsim;
     command.arg(verb);
     let Some(image) = image? else {
         println!(
             "{about}\n\n\
-             Usage: cargo xtask {verb} [--dev | --driver FILE] [OPTIONS]\n\n\
+             Usage: cargo xtask {verb} [--arch ARCH] [--dev | --driver FILE] [OPTIONS]\n\n\
+             \x20     --arch ARCH    The processor, x64 or arm64; what this machine is not is emulated\n\
              \x20     --dev          Run procmon's debug build\n\
              \x20     --driver FILE  Run this image in place of procmon.sys; once more for each further driver\n\n\
              All other options are those of `ntsim {verb}`:\n"
@@ -90,6 +94,13 @@ impl Request {
             match argument.to_str() {
                 Some("-h" | "--help") => request.help = true,
                 Some("--dev") => request.dev = true,
+                Some("--arch") => {
+                    let name = arguments.next().unwrap_or_default();
+                    request.arch = Some(arch(&name.to_string_lossy())?);
+                }
+                Some(text) if text.starts_with("--arch=") => {
+                    request.arch = Some(arch(&text["--arch=".len()..])?);
+                }
                 // Only the first takes procmon's place.
                 Some("--driver") if request.driver.is_none() => {
                     let file = arguments
@@ -110,7 +121,21 @@ impl Request {
     }
 }
 
+fn arch(name: &str) -> Result<Arch> {
+    Arch::from_str(name, true).map_err(|_| anyhow!("--arch takes x64 or arm64, and not {name:?}"))
+}
+
 impl Request {
+    /// The processor to run on.
+    fn arch(&self) -> Arch {
+        let default = if Arch::Arm64.is_here() {
+            Arch::Arm64
+        } else {
+            Arch::X64
+        };
+        self.arch.unwrap_or(default)
+    }
+
     /// The image to run, built where it is procmon's; none for help alone.
     fn image(&self) -> Result<Option<PathBuf>> {
         if self.help {
@@ -130,7 +155,17 @@ impl Request {
         } else {
             Profile::Release
         };
-        build::driver(&Cross::new(Arch::X64)?, profile).map(Some)
+        build::driver(&Cross::new(self.arch())?, profile).map(Some)
+    }
+}
+
+/// Builds the embedded kernel for a processor and gives the command that runs
+/// it on this one.
+fn build_ntsim_for(arch: Arch) -> Result<Command> {
+    match arch {
+        arch if arch.is_here() => build_ntsim().map(Command::new),
+        Arch::Arm64 => Emulated::new()?.build_ntsim(),
+        Arch::X64 => bail!("x64 drivers run on x64 machines only: give --arch arm64"),
     }
 }
 
@@ -171,6 +206,19 @@ mod tests {
         let request = parse(&["--demo", "--for", "10"]).unwrap();
         assert_eq!(request.forwarded, ["--demo", "--for", "10"]);
         assert_eq!(request.driver, None);
+    }
+
+    #[test]
+    fn the_processor_is_no_option_of_the_kernel() {
+        for arguments in [&["--arch", "arm64"][..], &["--arch=arm64"]] {
+            let request = parse(arguments).unwrap();
+            assert_eq!(request.arch, Some(Arch::Arm64));
+            assert_eq!(request.forwarded, [""; 0]);
+        }
+        for arguments in [&["--arch", "mips"][..], &["--arch="], &["--arch"]] {
+            let error = parse(arguments).unwrap_err().to_string();
+            assert!(error.contains("x64 or arm64"), "{error}");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! `cargo xtask test`: everything that can be tested here, in one command.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Error, Result, bail};
@@ -11,6 +12,7 @@ use crate::arch::Arch;
 use crate::build::{self, Profile};
 use crate::command;
 use crate::cross::{self, Cross};
+use crate::emulated::Emulated;
 use crate::package::{OPENSSL, OSSLSIGNCODE};
 use crate::toolchain::{CLIPPY, RUSTFMT, WINE, provide};
 use crate::{bench, breaker, check, repository, wine};
@@ -29,8 +31,9 @@ const DEV_IMAGE: &str = "PROCMON_SYS_DEV";
 /// Names, for the tests of the kernel's rules, the driver that breaks them.
 const BREAKER_IMAGE: &str = "BREAKER_SYS";
 
-/// The one step that some machines have to do without.
+/// The steps that some machines have to do without.
 const IN_WINE: &str = "the driver as a service in Wine";
+const EMULATED: &str = "unit and integration tests on ARM64, emulated";
 
 impl Test {
     /// Carries the verb out.
@@ -55,35 +58,78 @@ fn run_all(steps: &mut Steps) -> Result<()> {
     let before = pinned();
 
     steps.run("format", || format(&packages()))?;
-    let release = steps.run("build the release image", || {
-        build::driver(&cross, Profile::Release)
-    })?;
-    let dev = steps.run("build the debug image", || {
-        build::driver(&cross, Profile::Dev)
-    })?;
-    let breaker = steps.run("build the driver that breaks rules", || {
-        breaker::build(&cross)
-    })?;
+    let images = Images::build(steps, &cross)?;
     steps.run("check the image and the WDK bindings", || {
         check::driver(&cross)
     })?;
     steps.run("lint the driver", || lint_for_windows(&cross))?;
     steps.run("lint the tools", lint_tools)?;
     steps.run("measure what is the same on every machine", || {
-        bench::measure(&cross, &release, &["--counts".into(), "--check".into()])
+        bench::measure(
+            &cross,
+            &images.release,
+            &["--counts".into(), "--check".into()],
+        )
     })?;
     steps.run("unit and integration tests", || {
-        test_tools(&release, &dev, &breaker)
+        let tools = repository::tools().join("Cargo.toml");
+        let mut cargo = cross::host_cargo();
+        cargo.args(["test", "--workspace", "--manifest-path"]);
+        test(cargo.arg(tools), &images)
     })?;
+    match Emulated::provide() {
+        Ok(()) => on_arm64(steps)?,
+        Err(error) => steps.skip(EMULATED, &error),
+    }
     match WINE.get() {
         Ok(wine) => steps.run(IN_WINE, || {
-            wine::verify(wine, &cross, &release, false).map(drop)
+            wine::verify(wine, &cross, &images.release, false).map(drop)
         })?,
         Err(error) => steps.skip(IN_WINE, &error),
     }
     steps.run("manifest and lock files are unchanged", || {
         unchanged(&before)
     })
+}
+
+/// The same driver for the other processor, and what tests it there.
+fn on_arm64(steps: &mut Steps) -> Result<()> {
+    let cross = steps.run("find or install the tools for ARM64", || {
+        Cross::new(Arch::Arm64)
+    })?;
+    let images = Images::build(steps, &cross)?;
+    steps.run("check the ARM64 image and the WDK bindings", || {
+        check::driver(&cross)
+    })?;
+    steps.run(EMULATED, || {
+        let mut cargo = Emulated::new()?.cargo("test");
+        test(cargo.args(EMULATED_TESTS), &images)
+    })
+}
+
+/// The drivers that the tests load.
+struct Images {
+    release: PathBuf,
+    dev: PathBuf,
+    breaker: PathBuf,
+}
+
+impl Images {
+    fn build(steps: &mut Steps, cross: &Cross) -> Result<Self> {
+        let arch = cross.arch().folder();
+        Ok(Self {
+            release: steps.run(&format!("build the {arch} release image"), || {
+                build::driver(cross, Profile::Release)
+            })?,
+            dev: steps.run(&format!("build the {arch} debug image"), || {
+                build::driver(cross, Profile::Dev)
+            })?,
+            breaker: steps.run(
+                &format!("build the {arch} driver that breaks rules"),
+                || breaker::build(cross),
+            )?,
+        })
+    }
 }
 
 /// Counts and times what is done.
@@ -161,15 +207,30 @@ fn lint_tools() -> Result<()> {
     )
 }
 
-fn test_tools(release: &Path, dev: &Path, breaker: &Path) -> Result<()> {
+/// What of the tools depends on the processor, without what watches or starts
+/// other programs, which an emulator of one program cannot; and without the test
+/// that takes a minute there, since another tells the driver of such processes
+/// too.
+const EMULATED_TESTS: &[&str] = &[
+    "--package=host-tests",
+    "--package=ntsim",
+    "--lib",
+    "--test=driver",
+    "--test=grammar",
+    "--test=rules",
+    "--test=text",
+    "--",
+    "--skip=source::",
+    "--skip=whatever_is_announced_is_read_back",
+];
+
+fn test(cargo: &mut Command, images: &Images) -> Result<()> {
     command::run(
         "cargo test",
-        cross::host_cargo()
-            .args(["test", "--workspace", "--manifest-path"])
-            .arg(repository::tools().join("Cargo.toml"))
-            .env(RELEASE_IMAGE, release)
-            .env(DEV_IMAGE, dev)
-            .env(BREAKER_IMAGE, breaker),
+        cargo
+            .env(RELEASE_IMAGE, &images.release)
+            .env(DEV_IMAGE, &images.dev)
+            .env(BREAKER_IMAGE, &images.breaker),
     )
 }
 

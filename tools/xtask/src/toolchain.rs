@@ -5,6 +5,7 @@ mod apt;
 mod clang;
 mod compiler;
 mod ddk;
+mod emulation;
 mod libclang;
 mod linker;
 mod lints;
@@ -14,8 +15,11 @@ pub mod sysroot;
 mod wine;
 
 pub use clang::{CLANG, LLVM_DLLTOOL};
-pub use compiler::{Compiler, StandardLibrary, windows_compiler};
+pub use compiler::{
+    ARM64_LINUX, ARM64_LINUX_COMPILER, Compiler, StandardLibrary, windows_compiler,
+};
 pub use ddk::{DDK_HEADERS, DDK_INCLUDE};
+pub use emulation::{ARM64_GCC, QEMU_ARM64};
 pub use libclang::LIBCLANG;
 pub use linker::LLD_LINK;
 pub use lints::{CLIPPY, DEBIAN_CLIPPY, RUSTFMT};

@@ -12,7 +12,7 @@ use crate::run::forward;
 /// Make each call of the driver that can fail do so, alone and in pairs.
 ///
 /// Takes --driver FILE for another driver than procmon.sys, --dev for procmon's
-/// debug build, and every option of `ntsim fault`.
+/// debug build, --arch arm64 for ARM64, and every option of `ntsim fault`.
 #[derive(Args)]
 #[command(disable_help_flag = true)]
 pub struct Fault {
@@ -23,7 +23,7 @@ pub struct Fault {
 /// Deliver ten million events to the driver from all processors, and count.
 ///
 /// Takes --driver FILE for another driver than procmon.sys, --dev for procmon's
-/// debug build, and every option of `ntsim stress`.
+/// debug build, --arch arm64 for ARM64, and every option of `ntsim stress`.
 #[derive(Args)]
 #[command(disable_help_flag = true)]
 pub struct Stress {
@@ -34,7 +34,7 @@ pub struct Stress {
 /// Tell the driver of a million hostile processes, and read its log back.
 ///
 /// Takes --driver FILE for another driver than procmon.sys, --dev for procmon's
-/// debug build, and every option of `ntsim fuzz`.
+/// debug build, --arch arm64 for ARM64, and every option of `ntsim fuzz`.
 #[derive(Args)]
 #[command(disable_help_flag = true)]
 pub struct Fuzz {

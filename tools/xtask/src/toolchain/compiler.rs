@@ -1,5 +1,5 @@
-//! A Rust compiler that has the standard library of the Windows target, built
-//! or as source.
+//! A Rust compiler that has the standard library of a target, built or as
+//! source.
 
 use std::env;
 use std::ffi::OsString;
@@ -12,16 +12,16 @@ use super::Requirement;
 use crate::arch::Arch;
 use crate::command;
 
-/// A compiler that can produce code for Windows drivers.
+/// A compiler that can produce code for a target.
 #[derive(Debug)]
 pub struct Compiler {
     /// The compiler's program.
     pub rustc: PathBuf,
-    /// How its `core` and `alloc` for the Windows target are had.
+    /// How its standard library for the target is had.
     pub standard_library: StandardLibrary,
 }
 
-/// Where `core` and `alloc` for the Windows target come from.
+/// Where the standard library for a target comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StandardLibrary {
     /// The target is installed (`rustup target add`).
@@ -42,19 +42,31 @@ pub const fn windows_compiler(arch: Arch) -> Requirement<Compiler> {
         Arch::X64 => Requirement {
             what: "a Rust standard library for x86_64-pc-windows-msvc",
             why: "the driver is compiled for Windows",
-            find: || find(Arch::X64),
+            find: || find(Arch::X64.target()),
             packages: PACKAGES,
             elsewhere: "type: rustup target add x86_64-pc-windows-msvc",
         },
         Arch::Arm64 => Requirement {
             what: "a Rust standard library for aarch64-pc-windows-msvc",
             why: "the driver is compiled for Windows on ARM64",
-            find: || find(Arch::Arm64),
+            find: || find(Arch::Arm64.target()),
             packages: PACKAGES,
             elsewhere: "type: rustup target add aarch64-pc-windows-msvc",
         },
     }
 }
+
+/// The Linux on which an ARM64 driver is run.
+pub const ARM64_LINUX: &str = "aarch64-unknown-linux-gnu";
+
+/// The compiler for the kernel that an ARM64 driver is run in.
+pub const ARM64_LINUX_COMPILER: Requirement<Compiler> = Requirement {
+    what: "a Rust standard library for aarch64-unknown-linux-gnu",
+    why: "the kernel that runs ARM64 drivers is compiled for ARM64",
+    find: || find(ARM64_LINUX),
+    packages: PACKAGES,
+    elsewhere: "type: rustup target add aarch64-unknown-linux-gnu",
+};
 
 /// Debian's compilers, with the source of their standard library.
 const PACKAGES: &[&[&str]] = &[&["rustc-web", "rust-web-src"], &["rustc", "rust-src"]];
@@ -66,7 +78,7 @@ impl Compiler {
     }
 }
 
-fn find(arch: Arch) -> Option<Compiler> {
+fn find(target: &str) -> Option<Compiler> {
     let usual = env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc"));
     let candidates = [PathBuf::from(usual), PathBuf::from(DEBIAN_RUSTC)];
     // An installed standard library saves building one; look for that first.
@@ -75,7 +87,7 @@ fn find(arch: Arch) -> Option<Compiler> {
         .find_map(|wanted| {
             candidates
                 .iter()
-                .find(|rustc| is_new_enough(rustc) && has(rustc, wanted, arch))
+                .find(|rustc| is_new_enough(rustc) && has(rustc, wanted, target))
                 .map(|rustc| Compiler {
                     rustc: rustc.clone(),
                     standard_library: wanted,
@@ -83,12 +95,12 @@ fn find(arch: Arch) -> Option<Compiler> {
         })
 }
 
-fn has(rustc: &Path, wanted: StandardLibrary, arch: Arch) -> bool {
+fn has(rustc: &Path, wanted: StandardLibrary, target: &str) -> bool {
     let print = |what, target: &[&str]| {
         command::answer(Command::new(rustc).args(["--print", what]).args(target)).map(PathBuf::from)
     };
     match wanted {
-        StandardLibrary::Installed => print("target-libdir", &["--target", arch.target()])
+        StandardLibrary::Installed => print("target-libdir", &["--target", target])
             .and_then(|folder| folder.read_dir().ok())
             .is_some_and(|files| {
                 files

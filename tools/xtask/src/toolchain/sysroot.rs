@@ -1,5 +1,5 @@
-//! `core` and `alloc` for Windows, built once from source and kept like an
-//! installed target, for every later compilation and lint to share.
+//! The standard library for another target, built once from source and kept like
+//! an installed target, for every later compilation and lint to share.
 
 use std::fs;
 use std::io;
@@ -13,39 +13,70 @@ use super::Compiler;
 use crate::arch::Arch;
 use crate::repository;
 
-/// Builds the standard library for `arch` with `compiler`, unless that is done
-/// already, and gives the folder to pass as `--sysroot`. `cargo` is cargo set
-/// up to use that compiler.
+/// Builds `core` and `alloc` for a driver on `arch` with `compiler`, unless that
+/// is done already, and gives the folder to pass as `--sysroot`. `cargo` is
+/// cargo set up to use that compiler.
 ///
 /// # Errors
 ///
-/// When the library does not build.
+/// When they do not build.
 pub fn build(compiler: &Compiler, arch: Arch, cargo: Command) -> Result<PathBuf> {
+    let flags = ["-Ccontrol-flow-guard"];
+    let built = repository::cross_target().join(arch.target());
+    let config = SysrootConfig::NoStd;
+    build_library(compiler, arch.target(), config, &flags, cargo, &built)
+}
+
+/// Builds all of the standard library for programs of the Linux `target`, as
+/// [`build`] does its parts. It takes a `linker`; `built` is where cargo puts
+/// what it compiles against it.
+///
+/// # Errors
+///
+/// When it does not build.
+pub fn build_with_std(
+    compiler: &Compiler,
+    target: &str,
+    linker: &Path,
+    cargo: Command,
+    built: &Path,
+) -> Result<PathBuf> {
+    let config = SysrootConfig::WithStd {
+        std_features: Vec::new(),
+    };
+    let linker = format!("-Clinker={}", linker.display());
+    build_library(compiler, target, config, &[&linker], cargo, built)
+}
+
+fn build_library(
+    compiler: &Compiler,
+    target: &str,
+    config: SysrootConfig,
+    flags: &[&str],
+    cargo: Command,
+    built: &Path,
+) -> Result<PathBuf> {
     let folder = repository::cross_target().join("sysroot");
     let rustc = || Command::new(&compiler.rustc);
     let source = rustc_sysroot_src(rustc())?;
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    let status = SysrootBuilder::new(&folder, arch.target())
-        .sysroot_config(SysrootConfig::NoStd)
+    let status = SysrootBuilder::new(&folder, target)
+        .sysroot_config(config)
         // As in the libraries that Rust distributes: bitcode for link-time
         // optimisation, and lines for backtraces.
-        .rustflags([
-            "-Cembed-bitcode=yes",
-            "-Cdebuginfo=line-tables-only",
-            "-Ccontrol-flow-guard",
-        ])
+        .rustflags(["-Cembed-bitcode=yes", "-Cdebuginfo=line-tables-only"])
+        .rustflags(flags)
         .rustc_version(rustc_version::VersionMeta::for_command(rustc())?)
         .cargo(cargo)
-        .when_build_required(|| announce(&source, arch))
+        .when_build_required(|| announce(&source, target))
         .build_from_source(&source)
-        .with_context(|| format!("cannot build core and alloc for {}", arch.target()))?;
+        .with_context(|| format!("cannot build the standard library for {target}"))?;
     if status == SysrootStatus::SysrootBuilt {
         // Cargo does not look into a sysroot: it would go on using what was
         // compiled against the one before.
-        let stale = repository::cross_target().join(arch.target());
-        match fs::remove_dir_all(&stale) {
+        match fs::remove_dir_all(built) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot remove {}", stale.display()));
+                return Err(error).with_context(|| format!("cannot remove {}", built.display()));
             }
             _ => {}
         }
@@ -53,10 +84,9 @@ pub fn build(compiler: &Compiler, arch: Arch, cargo: Command) -> Result<PathBuf>
     Ok(folder)
 }
 
-fn announce(source: &Path, arch: Arch) {
+fn announce(source: &Path, target: &str) {
     eprintln!(
-        "building core and alloc for {} from {} (once)",
-        arch.target(),
+        "building the standard library for {target} from {} (once)",
         source.display()
     );
 }
