@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 
 /// Runs an unmodified WDM driver under the NT kernel's rules, on Linux.
 #[derive(Parser)]
-#[command(name = "ntsim", version, after_help = EXIT_CODES)]
+#[command(name = "ntsim", after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,

@@ -89,6 +89,26 @@ impl Package {
     }
 }
 
+/// Writes the package of the x64 driver `image` into `folder`, signed with a
+/// test certificate that is made for it.
+///
+/// # Errors
+///
+/// When it cannot be made, or does not verify.
+pub fn with_certificate_of_its_own(image: &Path, folder: &Path) -> Result<()> {
+    let parent = folder.parent().unwrap_or(Path::new("."));
+    let scratch = scratch_in(parent)?;
+    Content {
+        arch: Arch::X64,
+        version: repository::driver_version()?,
+        date: date()?,
+        image,
+        inx: &repository::root().join("procmon.inx"),
+        certificate: &Certificate::test(&scratch.path().join("certificate"))?,
+    }
+    .write(folder, &scratch.path().join("package.zip"))
+}
+
 /// What a package is made from.
 struct Content<'a> {
     arch: Arch,
@@ -143,7 +163,7 @@ impl Content<'_> {
         signing::sign_catalog(&unsigned, &catalog, self.certificate, self.date)?;
         fs::remove_file(unsigned)?;
 
-        let thumbprint = format!("{:X}", Sha1::digest(&self.certificate.der));
+        let thumbprint = thumbprint(&self.certificate.der);
         let text = |template: &str| {
             template
                 .replace("@THUMBPRINT@", &thumbprint)
@@ -172,6 +192,11 @@ impl Content<'_> {
         fs::write(folder.join("SHA256SUMS"), sums(folder)?)?;
         Ok(())
     }
+}
+
+/// By which Windows tells a certificate from others.
+pub fn thumbprint(certificate: &[u8]) -> String {
+    format!("{:X}", Sha1::digest(certificate))
 }
 
 /// The driver's INF for a processor, made from its template and held to the

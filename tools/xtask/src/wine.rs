@@ -9,6 +9,7 @@ mod life_cycle;
 mod prefix;
 mod processes;
 mod refusal;
+mod scripts;
 mod service;
 
 use std::path::{Path, PathBuf};
@@ -47,6 +48,10 @@ const CASES: &[Case] = &[
     (
         "setupapi installs procmon.inf and the service starts",
         installation::check,
+    ),
+    (
+        "install.cmd installs the package, and uninstall.cmd undoes it",
+        scripts::check,
     ),
     (
         "procmon reports Windows programs that run under Wine",

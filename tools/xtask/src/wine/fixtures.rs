@@ -17,6 +17,8 @@ pub struct Fixtures {
     pub refuser: PathBuf,
     /// A program that starts another and announces it to the notifier.
     pub launcher: PathBuf,
+    /// A program that does what `install.cmd` asks of certutil.
+    pub certutil: PathBuf,
 }
 
 impl Fixtures {
@@ -35,6 +37,7 @@ impl Fixtures {
             notifier: built.join("notifier.dll"),
             refuser: built.join("refuser.dll"),
             launcher: built.join("launcher.exe"),
+            certutil: built.join("certutil.exe"),
         })
     }
 }

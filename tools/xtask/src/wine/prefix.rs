@@ -105,6 +105,11 @@ impl Prefix {
         Ok(())
     }
 
+    /// Whether a file is on `C:\`.
+    pub fn holds(&self, name: &str) -> bool {
+        self.folder.join("drive_c").join(name).exists()
+    }
+
     /// Writes a file to `C:\`.
     pub fn write(&self, name: &str, text: &str) -> Result<()> {
         let target = self.folder.join("drive_c").join(name);
@@ -140,8 +145,12 @@ impl Prefix {
             .current_dir(&self.folder)
             .env("WINEPREFIX", &self.folder)
             .env("WINEARCH", "win64")
-            // No offer to install Mono and Gecko, and no desktop menus.
-            .env("WINEDLLOVERRIDES", "mscoree=;mshtml=;winemenubuilder.exe=")
+            // No offer to install Mono and Gecko, and no desktop menus. Wine's
+            // certutil does nothing, and the prefix may hold another.
+            .env(
+                "WINEDLLOVERRIDES",
+                "mscoree=;mshtml=;winemenubuilder.exe=;certutil.exe=n",
+            )
             .env("WINEDEBUG", "-all,err+sc,warn+debugstr")
             .env("LC_ALL", "C.UTF-8")
             .env_remove("DISPLAY")

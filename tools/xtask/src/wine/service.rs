@@ -77,11 +77,15 @@ impl<'a> Service<'a> {
     /// Deletes it, and checks that it is gone.
     pub fn delete(self) -> Result<()> {
         self.sc("delete", &[])?.success()?;
-        let query = self.sc("query", &[])?;
-        if query.code == Some(0) {
+        if self.exists()? {
             bail!("{} is still there after sc delete", self.name);
         }
         Ok(())
+    }
+
+    /// Whether there is such a service.
+    pub fn exists(self) -> Result<bool> {
+        Ok(self.sc("query", &[])?.code == Some(0))
     }
 
     fn expect(self, verb: &str, state: &str) -> Result<()> {
