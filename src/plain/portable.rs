@@ -2,6 +2,10 @@
 
 use super::{BACKSLASH, BLOCK, LETTER_U, Marks, STRETCH};
 
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "without branches it is compiled to vector instructions"
+)]
 pub fn are_printable_without_backslash(stretch: &[u16; STRETCH]) -> bool {
     stretch.iter().fold(true, |holds, &unit| {
         holds & is_printable(unit) & (unit != BACKSLASH)
