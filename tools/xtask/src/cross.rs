@@ -115,12 +115,7 @@ impl Cross {
     ///
     /// When there is no clippy for the compiler and none can be installed.
     pub fn clippy(&self) -> Result<Command> {
-        let mut command = if self.compiler.is_debian() {
-            Command::new(DEBIAN_CLIPPY.get()?)
-        } else {
-            host_cargo()
-        };
-        command.env("CARGO", host_cargo().get_program());
+        let command = clippy_for(&self.compiler)?;
         Ok(self.prepared(command, "clippy"))
     }
 
@@ -193,6 +188,21 @@ fn without_folders() -> impl Iterator<Item = String> {
 /// Cargo, as it was when it started this program.
 pub fn host_cargo() -> Command {
     Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// The program that takes cargo's arguments and has clippy for a compiler.
+///
+/// # Errors
+///
+/// When there is none and none can be installed.
+pub fn clippy_for(compiler: &Compiler) -> Result<Command> {
+    let mut command = if compiler.is_debian() {
+        Command::new(DEBIAN_CLIPPY.get()?)
+    } else {
+        host_cargo()
+    };
+    command.env("CARGO", host_cargo().get_program());
+    Ok(command)
 }
 
 /// Has `cargo` work on the package in a folder instead of the driver's.

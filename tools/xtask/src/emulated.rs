@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::cross::{host_cargo, use_compiler};
+use crate::cross::{clippy_for, host_cargo, use_compiler};
 use crate::toolchain::{
     ARM64_GCC, ARM64_LINUX, ARM64_LINUX_COMPILER, Compiler, QEMU_ARM64, StandardLibrary, provide,
     sysroot,
@@ -63,7 +63,22 @@ impl Emulated {
     /// The command `cargo SUBCOMMAND` for the tools' workspace, compiled for
     /// ARM64 and run by the emulator.
     pub fn cargo(&self, subcommand: &str) -> Command {
-        let mut cargo = host_cargo();
+        self.prepared(host_cargo(), subcommand)
+    }
+
+    /// The command `cargo clippy`, as [`Self::cargo`].
+    ///
+    /// # Errors
+    ///
+    /// When there is no clippy for the compiler and none can be installed.
+    pub fn clippy(&self) -> Result<Command> {
+        let command = clippy_for(&self.compiler)?;
+        Ok(self.prepared(command, "clippy"))
+    }
+
+    /// Adds to `cargo`, a program that takes cargo's arguments, all that makes
+    /// it compile for ARM64 Linux.
+    fn prepared(&self, mut cargo: Command, subcommand: &str) -> Command {
         use_compiler(&mut cargo, &self.compiler);
         // What this is for is stable; packages would take it for a nightly one.
         cargo.env_remove("RUSTC_BOOTSTRAP").arg(subcommand);

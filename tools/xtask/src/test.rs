@@ -101,9 +101,16 @@ fn on_arm64(steps: &mut Steps) -> Result<()> {
     steps.run("check the ARM64 image and the WDK bindings", || {
         check::driver(&cross)
     })?;
+    let emulated = steps.run("find or install what runs ARM64 programs", Emulated::new)?;
+    steps.run("lint the driver and the embedded kernel for ARM64", || {
+        let deny = ["--", "--deny", "warnings"];
+        command::run("clippy", cross.clippy()?.args(deny))?;
+        let mut clippy = emulated.clippy()?;
+        clippy.args(["--package", "ntsim", "--all-targets"]);
+        command::run("clippy", clippy.args(deny))
+    })?;
     steps.run(EMULATED, || {
-        let mut cargo = Emulated::new()?.cargo("test");
-        test(cargo.args(EMULATED_TESTS), &images)
+        test(emulated.cargo("test").args(EMULATED_TESTS), &images)
     })
 }
 
