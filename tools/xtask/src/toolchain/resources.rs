@@ -1,7 +1,8 @@
 //! A compiler of Windows resources.
 
 use std::env;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use super::Requirement;
 
@@ -9,19 +10,20 @@ use super::Requirement;
 /// uses, reads it.
 pub const RC_PATH: &str = "RC_PATH";
 
-/// LLVM's stand-in for Microsoft's rc.exe.
+/// LLVM's stand-in for Microsoft's rc.exe, and the clang that it has preprocess
+/// what it reads.
 pub const LLVM_RC: Requirement<PathBuf> = Requirement {
     what: "llvm-rc",
     why: "it compiles the driver's version resource",
     find,
     packages: &[
-        &["llvm-19"],
-        &["llvm-20"],
-        &["llvm-21"],
-        &["llvm-18"],
-        &["llvm"],
+        &["llvm-19", "clang-19"],
+        &["llvm-20", "clang-20"],
+        &["llvm-21", "clang-21"],
+        &["llvm-18", "clang-18"],
+        &["llvm", "clang"],
     ],
-    elsewhere: "install LLVM and set RC_PATH to its llvm-rc",
+    elsewhere: "install LLVM and clang, and set RC_PATH to its llvm-rc",
 };
 
 fn find() -> Option<PathBuf> {
@@ -32,9 +34,26 @@ fn find() -> Option<PathBuf> {
     super::llvm_versions()
         .map(|version| format!("llvm-rc-{version}"))
         .chain([String::from("llvm-rc")])
-        .find_map(|name| {
+        .filter_map(|name| {
             env::split_paths(&path)
                 .map(|folder| folder.join(&name))
                 .find(|program| program.is_file())
+        })
+        .find(|program| finds_clang(program, &path))
+}
+
+/// Whether llvm-rc finds a clang: beside itself, or on the path.
+fn finds_clang(llvm_rc: &Path, path: &OsStr) -> bool {
+    let own_folder = llvm_rc
+        .canonicalize()
+        .ok()
+        .and_then(|program| Some(program.parent()?.to_owned()));
+    own_folder
+        .into_iter()
+        .chain(env::split_paths(path))
+        .any(|folder| {
+            ["clang", "clang-cl"]
+                .iter()
+                .any(|name| folder.join(name).is_file())
         })
 }
