@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::driver_object::DriverObjectMemory;
@@ -27,6 +28,8 @@ struct Driver {
     service: String,
     module: Arc<Module>,
     object: DriverObjectMemory,
+    /// What `DRVO_UNLOAD_INVOKED` says of a driver object.
+    unload_invoked: AtomicBool,
 }
 
 /// The drivers that are loaded.
@@ -106,6 +109,7 @@ pub fn load(kernel: &Kernel, path: &Path, service: &str) -> Result<DriverId, Loa
             service: service.to_owned(),
             module: Arc::clone(&module),
             object,
+            unload_invoked: AtomicBool::new(false),
         })
     });
     let (id, driver) = match added {
@@ -174,11 +178,15 @@ pub fn unload(kernel: &Kernel, id: DriverId) -> Result<Leftovers, UnloadError> {
         .object
         .unload_routine()
         .ok_or(UnloadError::NoUnloadRoutine)?;
-    // Whoever takes it out is the one to unload it.
-    let driver = kernel.drivers.remove(id).ok_or(UnloadError::NotLoaded)?;
+    if driver.unload_invoked.swap(true, Ordering::AcqRel) {
+        return Err(UnloadError::NotLoaded);
+    }
     let context = system_thread(kernel, Event::Unload(&driver.service));
-    context.call(routine, [driver.object.address(), 0, 0, 0])?;
+    // The driver object lives until the routine has returned.
+    let returned = context.call(routine, [driver.object.address(), 0, 0, 0]);
     drop(context);
+    kernel.drivers.remove(id);
+    returned?;
     Ok(take_stock(kernel, &driver.module))
 }
 

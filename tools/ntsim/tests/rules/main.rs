@@ -10,3 +10,4 @@ mod memory;
 mod notify;
 mod output;
 mod pool;
+mod stop;

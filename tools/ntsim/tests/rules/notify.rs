@@ -10,6 +10,11 @@ fn a_routine_is_left_registered() {
 }
 
 #[test]
+fn a_routine_is_registered_while_the_driver_unloads() {
+    caught("register-in-unload", NotifyRoutineLeft, "0xCE");
+}
+
+#[test]
 fn a_routine_is_registered_twice() {
     caught("register-twice", Registration, "is registered already");
 }

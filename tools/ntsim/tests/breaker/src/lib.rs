@@ -15,6 +15,7 @@ mod misdeed;
 mod notify;
 mod output;
 mod pool;
+mod stop;
 
 extern crate wdk_panic;
 
@@ -38,6 +39,7 @@ const MISDEEDS: &[&[Misdeed]] = &[
     notify::MISDEEDS,
     output::MISDEEDS,
     pool::MISDEEDS,
+    stop::MISDEEDS,
 ];
 
 const ADD: BOOLEAN = 0;

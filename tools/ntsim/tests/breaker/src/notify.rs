@@ -1,13 +1,16 @@
 //! Notify routines.
 
 use wdk_sys::ntddk::PsSetCreateProcessNotifyRoutineEx;
-use wdk_sys::{HANDLE, NTSTATUS, PEPROCESS, PPS_CREATE_NOTIFY_INFO, STATUS_SUCCESS};
+use wdk_sys::{
+    HANDLE, NTSTATUS, PEPROCESS, PPS_CREATE_NOTIFY_INFO, STATUS_NOT_FOUND, STATUS_SUCCESS,
+};
 
 use crate::misdeed::{Misdeed, Scene, When};
 use crate::{ADD, REMOVE};
 
 pub const MISDEEDS: &[Misdeed] = &[
     Misdeed::new("leave-registered", When::Load, leave_registered),
+    Misdeed::new("register-in-unload", When::Unload, register_in_unload),
     Misdeed::new("register-twice", When::Load, register_twice),
     Misdeed::new("remove-unregistered", When::Load, remove_unregistered),
     Misdeed::new("remove-inside", When::Create, remove_inside),
@@ -20,6 +23,13 @@ fn leave_registered(_: &Scene) -> NTSTATUS {
     // SAFETY: wrong on purpose: nothing removes it.
     let _ = unsafe { PsSetCreateProcessNotifyRoutineEx(Some(other), ADD) }; // caught: leave-registered
     STATUS_SUCCESS
+}
+
+fn register_in_unload(_: &Scene) -> NTSTATUS {
+    // SAFETY: wrong on purpose: nothing is left to remove it.
+    let _ = unsafe { PsSetCreateProcessNotifyRoutineEx(Some(other), ADD) }; // caught: register-in-unload
+    // Another value than above, or the linker would make one function of both.
+    STATUS_NOT_FOUND
 }
 
 fn register_twice(_: &Scene) -> NTSTATUS {
