@@ -54,12 +54,12 @@ impl Procmon {
 
 impl ProcessObserver for Procmon {
     fn created(process: &Process<'_>, creation: Creation<'_>) {
-        TALLY.created(process.id());
+        TALLY.created();
         report::created(process, creation);
     }
 
     fn exited(process: &Process<'_>) {
-        TALLY.exited(process.id());
+        TALLY.exited();
         report::exited(process);
     }
 }

@@ -211,9 +211,9 @@ impl Measured {
                 note: "Of procmon, with routines that do nothing. Each thread has a processor of \
                        its own; threads work alone and together in turn, a millisecond each, and \
                        the middle one of the ratios counts. A round in which another program took \
-                       a processor does not. *Apart*: no two threads report processes that procmon counts \
-                       in the same place or next to it. *Mixed*: they do, as chance has it. With *a driver for \
-                       each* nothing can be shared: what is missing there is the machine's.",
+                       a processor does not. All threads report the same processes. With *a \
+                       driver for each* nothing can be shared: what is missing there is the \
+                       machine's.",
                 plot: Some("threads.svg"),
                 layout: Layout::Matrix,
                 figures: threads::figures(&self.scalings),

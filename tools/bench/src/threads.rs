@@ -53,7 +53,7 @@ pub struct Point {
 /// How often the tasks are done in turn.
 pub const TURNS: u32 = 8;
 
-/// Processes for each thread; as many as procmon keeps counts apart.
+/// Processes that each thread tells of, all threads of the same.
 const PROCESSES: u32 = 64;
 
 /// Measures with one thread and more.
@@ -62,18 +62,8 @@ const PROCESSES: u32 = 64;
 pub fn scalings(drivers: &[Driver], rounds: u32, mut progress: impl FnMut()) -> Vec<Scaling> {
     let cpus = Cpu::all();
     let count = u32::try_from(cpus.len()).unwrap_or(u32::MAX);
-    // Not next to each other either: processors fetch lines in pairs.
-    let share = (PROCESSES / count).max(1);
-    let own = |thread: u32| -> Vec<Life> {
-        (0..PROCESSES)
-            .map(|index| {
-                let place = thread * share + index % share;
-                Life::ordinary(0x1000 + 4 * (place + PROCESSES * (index / share)))
-            })
-            .collect()
-    };
     // A step that visits all, in another order for each thread.
-    let any = |thread: u32| -> Vec<Life> {
+    let lives = |thread: u32| -> Vec<Life> {
         (0..PROCESSES)
             .map(|index| {
                 let scattered = index * (2 * thread + 5) % PROCESSES;
@@ -83,21 +73,15 @@ pub fn scalings(drivers: &[Driver], rounds: u32, mut progress: impl FnMut()) -> 
     };
     let tasks = [
         Task {
-            name: "one driver, processes apart",
+            name: "one driver",
             work: (0..count)
-                .map(|thread| (&drivers[0], own(thread)))
-                .collect(),
-        },
-        Task {
-            name: "one driver, processes mixed",
-            work: (0..count)
-                .map(|thread| (&drivers[0], any(thread)))
+                .map(|thread| (&drivers[0], lives(thread)))
                 .collect(),
         },
         Task {
             name: "a driver for each",
             work: (0..count)
-                .map(|thread| (&drivers[thread as usize % drivers.len()], own(thread)))
+                .map(|thread| (&drivers[thread as usize % drivers.len()], lives(thread)))
                 .collect(),
         },
     ];
