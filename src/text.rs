@@ -34,7 +34,7 @@ pub struct Lines<'a> {
 }
 
 /// A part of a text that fits on a line.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Line<'a> {
     units: &'a [u16],
     /// The line and all that follows it: whether a backslash at the end of the

@@ -122,5 +122,23 @@ pub struct CallSite {
     pub frame: u64,
 }
 
+/// What came of running driver code.
+#[repr(C)]
+pub struct Departure {
+    /// What the driver returned.
+    pub value: u64,
+    /// 0 where it returned, 1 where it was abandoned.
+    pub abandoned: u64,
+}
+
+/// How a [`guarded_copy`] ended.
+#[repr(C)]
+pub struct GuardedCopy {
+    /// 0 where everything was copied, 1 where an access faulted.
+    pub faulted: u64,
+    /// The address that faulted.
+    pub address: u64,
+}
+
 /// What a kernel routine's thunk carries to [`crate::routine::dispatch`].
 pub type RoutineReference = *const Routine;

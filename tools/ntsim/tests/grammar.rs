@@ -261,6 +261,15 @@ fn name_in(lines: &[String]) -> (String, &[String]) {
     (first.to_owned() + &rest, &lines[detail + 1..])
 }
 
+/// A process whose name and command line are `text`.
+fn called(text: &str) -> ProcessCreation {
+    ProcessCreation {
+        image_file_name: Some(utf16(text)),
+        command_line: Some(utf16(text)),
+        ..notepad()
+    }
+}
+
 #[test]
 fn names_and_command_lines_of_any_length() {
     with_each_image(|machine| {
@@ -270,12 +279,7 @@ fn names_and_command_lines_of_any_length() {
                 .cycle()
                 .take(length)
                 .collect();
-            let process = ProcessCreation {
-                image_file_name: Some(utf16(&text)),
-                command_line: Some(utf16(&text)),
-                ..notepad()
-            };
-            let lines = machine.create(&process);
+            let lines = machine.create(&called(&text));
             let (name, command_line) = name_in(&lines);
             assert!(name == text, "a name of {length} characters: {name}");
             let shown = match command_line {
@@ -300,12 +304,7 @@ fn names_and_command_lines_of_any_length() {
 fn texts_that_grow_fit_their_lines() {
     with_each_image(|machine| {
         for text in ["中".repeat(1_000), "𠀋".repeat(1_000)] {
-            let process = ProcessCreation {
-                image_file_name: Some(utf16(&text)),
-                command_line: Some(utf16(&text)),
-                ..notepad()
-            };
-            let lines = machine.create(&process);
+            let lines = machine.create(&called(&text));
             let (name, command_line) = name_in(&lines);
             assert!(name == text, "{name}");
             assert!(joined(command_line, "CommandLine") == text);

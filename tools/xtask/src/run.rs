@@ -65,8 +65,7 @@ pub fn forward(verb: &str, about: &str, arguments: Vec<OsString>) -> Result<()> 
         let image = request.image();
         (ntsim.join(), image)
     });
-    let ntsim = ntsim.unwrap_or_else(|panic| resume_unwind(panic))?;
-    let mut command = ntsim;
+    let mut command = ntsim.unwrap_or_else(|panic| resume_unwind(panic))?;
     command.arg(verb);
     let Some(image) = image? else {
         println!(
@@ -119,13 +118,7 @@ impl Request {
         }
         Ok(request)
     }
-}
 
-fn arch(name: &str) -> Result<Arch> {
-    Arch::from_str(name, true).map_err(|_| anyhow!("--arch takes x64 or arm64, and not {name:?}"))
-}
-
-impl Request {
     /// The processor to run on.
     fn arch(&self) -> Arch {
         let default = if Arch::Arm64.is_here() {
@@ -157,6 +150,10 @@ impl Request {
         };
         build::driver(&Cross::new(self.arch())?, profile).map(Some)
     }
+}
+
+fn arch(name: &str) -> Result<Arch> {
+    Arch::from_str(name, true).map_err(|_| anyhow!("--arch takes x64 or arm64, and not {name:?}"))
 }
 
 /// Builds the embedded kernel for a processor and gives the command that runs

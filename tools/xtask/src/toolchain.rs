@@ -9,6 +9,7 @@ mod emulation;
 mod libclang;
 mod linker;
 mod lints;
+pub mod path;
 mod requirement;
 mod resources;
 pub mod sysroot;

@@ -11,7 +11,9 @@ use std::arch::naked_asm;
 use std::cell::Cell;
 use std::mem::offset_of;
 
-use super::{Access, CallSite, Control, RoutineReference, STACK_REGION, TrapCause};
+use super::{
+    Access, CallSite, Control, Departure, GuardedCopy, RoutineReference, STACK_REGION, TrapCause,
+};
 use crate::nt::Irql;
 use crate::routine::dispatch;
 
@@ -23,15 +25,6 @@ pub const IMAGE_KIND: &str = "ARM64";
 
 /// Masks a stack pointer to the start of its region.
 const REGION_MASK: u64 = !(STACK_REGION as u64 - 1);
-
-/// What came of running driver code.
-#[repr(C)]
-pub struct Departure {
-    /// What the driver returned.
-    pub value: u64,
-    /// 0 where it returned, 1 where it was abandoned.
-    pub abandoned: u64,
-}
 
 /// Calls driver code on its own stack.
 ///
@@ -263,15 +256,6 @@ pub fn call_site(control: &Control) -> Option<CallSite> {
         stack: stack + SPILLED,
         frame: control.driver_frame.get(),
     })
-}
-
-/// How a [`guarded_copy`] ended.
-#[repr(C)]
-pub struct GuardedCopy {
-    /// 0 where everything was copied, 1 where an access faulted.
-    pub faulted: u64,
-    /// The address that faulted.
-    pub address: u64,
 }
 
 /// Copies `length` bytes from `source` to `target`, either of which may be an

@@ -5,7 +5,9 @@ use std::arch::naked_asm;
 use std::cell::Cell;
 use std::mem::offset_of;
 
-use super::{Access, CallSite, Control, RoutineReference, STACK_REGION, TrapCause};
+use super::{
+    Access, CallSite, Control, Departure, GuardedCopy, RoutineReference, STACK_REGION, TrapCause,
+};
 use crate::nt::Irql;
 use crate::routine::dispatch;
 
@@ -18,15 +20,6 @@ pub const IMAGE_KIND: &str = "x64";
 /// Masks a stack pointer to the start of its region.
 #[expect(clippy::cast_possible_wrap, reason = "a small power of two")]
 const REGION_MASK: i32 = -(STACK_REGION as i32);
-
-/// What came of running driver code.
-#[repr(C)]
-pub struct Departure {
-    /// What the driver returned.
-    pub value: u64,
-    /// 0 where it returned, 1 where it was abandoned.
-    pub abandoned: u64,
-}
 
 /// Calls driver code on its own stack.
 ///
@@ -258,15 +251,6 @@ pub fn call_site(control: &Control) -> Option<CallSite> {
         stack: stack + 8,
         frame: control.driver_frame.get(),
     })
-}
-
-/// How a [`guarded_copy`] ended.
-#[repr(C)]
-pub struct GuardedCopy {
-    /// 0 where everything was copied, 1 where an access faulted.
-    pub faulted: u64,
-    /// The address that faulted.
-    pub address: u64,
 }
 
 /// Copies `length` bytes from `source` to `target`, either of which may be an

@@ -1,6 +1,5 @@
 //! Authenticode signatures, made and verified by osslsigncode.
 
-use std::env;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,13 +8,13 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use super::certificate::{Certificate, Key, output};
-use crate::toolchain::Requirement;
+use crate::toolchain::{Requirement, path};
 
 /// OpenSSL's command.
 pub const OPENSSL: Requirement<PathBuf> = Requirement {
     what: "openssl",
     why: "it makes and reads certificates",
-    find: || program("openssl"),
+    find: || path::program("openssl"),
     packages: &[&["openssl"]],
     elsewhere: "install OpenSSL 3 so that openssl is on the PATH",
 };
@@ -24,16 +23,10 @@ pub const OPENSSL: Requirement<PathBuf> = Requirement {
 pub const OSSLSIGNCODE: Requirement<PathBuf> = Requirement {
     what: "osslsigncode",
     why: "it signs the driver and its catalog",
-    find: || program("osslsigncode"),
+    find: || path::program("osslsigncode"),
     packages: &[&["osslsigncode"]],
     elsewhere: "install osslsigncode 2.5 or newer so that it is on the PATH",
 };
-
-fn program(name: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?)
-        .map(|folder| folder.join(name))
-        .find(|program| program.is_file())
-}
 
 /// Signs the image `from`, with the digest of each of its pages, into `to`.
 pub fn sign_image(from: &Path, to: &Path, certificate: &Certificate, date: Duration) -> Result<()> {

@@ -1,16 +1,15 @@
 //! Clang, which compiles the C drivers that procmon is measured against, and
 //! the tool that makes their import library.
 
-use std::env;
 use std::path::PathBuf;
 
-use super::Requirement;
+use super::{Requirement, path};
 
 /// LLVM's C compiler.
 pub const CLANG: Requirement<PathBuf> = Requirement {
     what: "clang",
     why: "it compiles the C drivers to measure against",
-    find: || find("clang"),
+    find: || path::llvm_programs("clang").next(),
     packages: &[
         &["clang-19"],
         &["clang-20"],
@@ -25,7 +24,7 @@ pub const CLANG: Requirement<PathBuf> = Requirement {
 pub const LLVM_DLLTOOL: Requirement<PathBuf> = Requirement {
     what: "llvm-dlltool",
     why: "it makes the import library of the C drivers",
-    find: || find("llvm-dlltool"),
+    find: || path::llvm_programs("llvm-dlltool").next(),
     packages: &[
         &["llvm-19"],
         &["llvm-20"],
@@ -35,15 +34,3 @@ pub const LLVM_DLLTOOL: Requirement<PathBuf> = Requirement {
     ],
     elsewhere: "install LLVM so that llvm-dlltool is on the PATH",
 };
-
-fn find(name: &str) -> Option<PathBuf> {
-    let path = env::var_os("PATH")?;
-    super::llvm_versions()
-        .map(|version| format!("{name}-{version}"))
-        .chain([name.to_owned()])
-        .find_map(|name| {
-            env::split_paths(&path)
-                .map(|folder| folder.join(&name))
-                .find(|program| program.is_file())
-        })
-}

@@ -1,10 +1,9 @@
 //! What makes programs for ARM64 Linux on another processor, and runs them.
 
-use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::Requirement;
+use super::{Requirement, path};
 use crate::command;
 
 /// GCC for ARM64, which links with a C library that needs no other files where
@@ -13,7 +12,7 @@ pub const ARM64_GCC: Requirement<PathBuf> = Requirement {
     what: "GCC and the C library for ARM64",
     why: "they link the kernel that runs ARM64 drivers",
     find: || {
-        let gcc = on_path("aarch64-linux-gnu-gcc")?;
+        let gcc = path::program("aarch64-linux-gnu-gcc")?;
         // What is not found is answered by the bare name.
         let library = command::answer(Command::new(&gcc).arg("-print-file-name=libc.a"))?;
         PathBuf::from(library).is_absolute().then_some(gcc)
@@ -26,13 +25,7 @@ pub const ARM64_GCC: Requirement<PathBuf> = Requirement {
 pub const QEMU_ARM64: Requirement<PathBuf> = Requirement {
     what: "QEMU for ARM64 programs",
     why: "it runs the kernel that runs ARM64 drivers",
-    find: || on_path("qemu-aarch64").or_else(|| on_path("qemu-aarch64-static")),
+    find: || path::program("qemu-aarch64").or_else(|| path::program("qemu-aarch64-static")),
     packages: &[&["qemu-user"], &["qemu-user-static"]],
     elsewhere: "install QEMU so that qemu-aarch64 is on the PATH",
 };
-
-fn on_path(name: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?)
-        .map(|folder| folder.join(name))
-        .find(|program| program.is_file())
-}

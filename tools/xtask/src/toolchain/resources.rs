@@ -1,10 +1,9 @@
 //! A compiler of Windows resources.
 
 use std::env;
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::Requirement;
+use super::{Requirement, path};
 
 /// Names the compiler by hand; winresource, which the driver's build script
 /// uses, reads it.
@@ -30,30 +29,16 @@ fn find() -> Option<PathBuf> {
     if let Some(chosen) = env::var_os(RC_PATH) {
         return Some(PathBuf::from(chosen));
     }
-    let path = env::var_os("PATH")?;
-    super::llvm_versions()
-        .map(|version| format!("llvm-rc-{version}"))
-        .chain([String::from("llvm-rc")])
-        .filter_map(|name| {
-            env::split_paths(&path)
-                .map(|folder| folder.join(&name))
-                .find(|program| program.is_file())
-        })
-        .find(|program| finds_clang(program, &path))
+    path::llvm_programs("llvm-rc").find(|program| finds_clang(program))
 }
 
 /// Whether llvm-rc finds a clang: beside itself, or on the path.
-fn finds_clang(llvm_rc: &Path, path: &OsStr) -> bool {
-    let own_folder = llvm_rc
-        .canonicalize()
-        .ok()
-        .and_then(|program| Some(program.parent()?.to_owned()));
-    own_folder
-        .into_iter()
-        .chain(env::split_paths(path))
-        .any(|folder| {
-            ["clang", "clang-cl"]
-                .iter()
-                .any(|name| folder.join(name).is_file())
-        })
+fn finds_clang(llvm_rc: &Path) -> bool {
+    let beside = |name: &str| {
+        let llvm_rc = llvm_rc.canonicalize().ok()?;
+        Some(llvm_rc.with_file_name(name).is_file())
+    };
+    ["clang", "clang-cl"]
+        .iter()
+        .any(|name| beside(name) == Some(true) || path::program(name).is_some())
 }

@@ -1,9 +1,8 @@
 //! Wine, which loads Windows drivers through its own service manager.
 
-use std::env;
 use std::path::PathBuf;
 
-use super::Requirement;
+use super::{Requirement, path};
 
 /// Wine's programs.
 #[derive(Debug)]
@@ -25,13 +24,7 @@ pub const WINE: Requirement<Wine> = Requirement {
 
 fn find() -> Option<Wine> {
     Some(Wine {
-        wine: on_path("wine")?,
-        server: on_path("wineserver")?,
+        wine: path::program("wine")?,
+        server: path::program("wineserver")?,
     })
-}
-
-fn on_path(name: &str) -> Option<PathBuf> {
-    env::split_paths(&env::var_os("PATH")?)
-        .map(|folder| folder.join(name))
-        .find(|program| program.is_file())
 }

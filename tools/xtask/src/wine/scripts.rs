@@ -2,6 +2,7 @@
 //! was before.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Result, ensure};
 
@@ -120,7 +121,7 @@ struct Stores {
 }
 
 impl Stores {
-    fn of(package: &std::path::Path) -> Result<Self> {
+    fn of(package: &Path) -> Result<Self> {
         Ok(Self {
             thumbprint: package::thumbprint(&fs::read(package.join("procmon.cer"))?),
         })

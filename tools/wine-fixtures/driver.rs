@@ -1,7 +1,6 @@
-//! Links the package as a driver.
+//! The build script of every driver here.
 
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
     for argument in [
         "/DRIVER",
         "/GUARD:NO",

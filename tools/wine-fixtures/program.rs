@@ -1,7 +1,6 @@
-//! Links the package as a program without a C runtime.
+//! The build script of every program here: links it without a C runtime.
 
 fn main() {
-    println!("cargo::rerun-if-changed=build.rs");
     for argument in [
         "/GUARD:NO",
         "/NODEFAULTLIB",
