@@ -15,6 +15,7 @@ mod measure;
 mod null_kernel;
 mod painted;
 mod plot;
+mod profile;
 mod progress;
 mod registered;
 mod simulated;

@@ -10,7 +10,7 @@ use crate::null_kernel::Driver;
 use crate::progress::Progress;
 use crate::registered::{self, Cost};
 use crate::threads::{self, Scaling};
-use crate::{Drivers, count, lives, stack, storm, whole_path};
+use crate::{Drivers, count, lives, profile, stack, storm, whole_path};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,8 @@ impl Rounds {
 pub struct Measured {
     /// The drivers beside each other.
     pub side_by_side: Vec<Figure>,
+    /// Where procmon's instructions go.
+    pub profile: Vec<Figure>,
     /// What procmon is judged by.
     pub judged: Vec<Figure>,
     /// Cost against length.
@@ -107,6 +109,7 @@ impl Measured {
         let stacks = stack::figures(drivers);
         self.judged.push(stack::judged(&stacks));
         self.side_by_side.extend(stacks);
+        self.profile = profile::figures(&drivers.procmon);
 
         let growth = match extent {
             Extent::Counts => growth::Extent::COUNTS,
@@ -194,6 +197,15 @@ impl Measured {
                 plot: Some("peers.svg"),
                 layout: Layout::Matrix,
                 figures: self.side_by_side.clone(),
+            },
+            Section {
+                title: "Where the instructions go",
+                note: "Of procmon, by the file that they are written in, for a process with a name of \
+                       34 characters. What is inlined from a library counts for the file that \
+                       calls it.",
+                plot: None,
+                layout: Layout::Matrix,
+                figures: self.profile.clone(),
             },
             Section {
                 title: "Growth with the length of a text",

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use ntsim::loader::{CheckedImage, MappedImage};
+use ntsim::loader::{CheckedImage, MappedImage, Symbols};
 
 use crate::event::Creation;
 
@@ -135,6 +135,8 @@ pub struct Driver {
     pub range: Range<u64>,
     /// Size of the file, and of each section in it.
     pub sizes: Sizes,
+    /// What its PDB says of its code.
+    pub symbols: Symbols,
     /// The driver object, which the driver may keep the address of.
     _object: Box<[AtomicU64]>,
     _image: MappedImage,
@@ -200,6 +202,7 @@ impl Driver {
                 file: data.len() as u64,
                 sections,
             },
+            symbols: Symbols::beside(path, image.pdb.as_ref()),
             _object: object,
             _image: mapped,
         })

@@ -15,6 +15,8 @@ pub struct Counts {
     pub instructions: u64,
     /// Calls of the kernel's routines, by name.
     pub calls: BTreeMap<&'static str, u64>,
+    /// The instructions by their address, from the image's base.
+    pub addresses: BTreeMap<u64, u64>,
 }
 
 impl Counts {
@@ -30,21 +32,19 @@ pub fn count(driver: &Driver, arguments: [u64; 3]) -> Counts {
     COUNTER.set(Some(Counter {
         routines: null_kernel::routines().collect(),
         image: driver.range.clone(),
-        instructions: 0,
-        calls: BTreeMap::new(),
+        counts: Counts::default(),
         last: 0,
     }));
     // SAFETY: a notify routine is called with its arguments; `install` has put
     // a handler in place for the traps.
     unsafe { call_stepped(driver.notify as *const () as u64, arguments.as_ptr()) };
-    COUNTER.take().expect("set above").finish()
+    COUNTER.take().expect("set above").counts
 }
 
 struct Counter {
     routines: Vec<(&'static str, u64)>,
     image: std::ops::Range<u64>,
-    instructions: u64,
-    calls: BTreeMap<&'static str, u64>,
+    counts: Counts,
     last: u64,
 }
 
@@ -53,17 +53,15 @@ impl Counter {
     fn step(&mut self, address: u64) {
         // A repeated instruction stops after each round.
         let repeats = std::mem::replace(&mut self.last, address) == address;
-        if self.image.contains(&address) {
-            self.instructions += u64::from(!repeats);
-        } else if let Some((name, _)) = self.routines.iter().find(|(_, at)| *at == address) {
-            *self.calls.entry(name).or_default() += u64::from(!repeats);
+        if repeats {
+            return;
         }
-    }
-
-    fn finish(self) -> Counts {
-        Counts {
-            instructions: self.instructions,
-            calls: self.calls,
+        if self.image.contains(&address) {
+            self.counts.instructions += 1;
+            let offset = address - self.image.start;
+            *self.counts.addresses.entry(offset).or_default() += 1;
+        } else if let Some((name, _)) = self.routines.iter().find(|(_, at)| *at == address) {
+            *self.counts.calls.entry(name).or_default() += 1;
         }
     }
 }

@@ -43,6 +43,7 @@ mod zw;
 pub mod loader {
     pub use crate::ldr::image::{CheckedImage, ImageError, Section};
     pub use crate::ldr::map::{MappedImage, Resolve};
+    pub use crate::ldr::symbols::{SourcePlace, Symbols};
 }
 
 pub use dbg::code_page::CodePage;

@@ -31,6 +31,7 @@ pub struct SourcePlace {
 impl Symbols {
     /// Looks for the PDB beside `image`: under the image's own name, and under
     /// the name that it had at link time.
+    #[must_use]
     pub fn beside(image: &Path, reference: Option<&PdbReference>) -> Self {
         let mut candidates = vec![image.with_extension("pdb")];
         if let Some(reference) = reference {
@@ -46,6 +47,7 @@ impl Symbols {
 
     /// The functions at `address`, from the image's base: the innermost
     /// inlined one first. Empty where the PDB is missing or says nothing.
+    #[must_use]
     pub fn find(&self, address: u32) -> Vec<SourcePlace> {
         self.try_find(address).unwrap_or_default()
     }
