@@ -14,58 +14,37 @@ mod block;
 #[must_use]
 #[inline(never)]
 pub fn plain_prefix(text: &[u16]) -> usize {
-    let (stretches, _) = text.as_chunks();
-    let ordinary = stretches
-        .iter()
-        .take_while(|stretch| block::are_printable_without_backslash(stretch))
-        .count();
-    plain_prefix_after(text, ordinary * STRETCH)
-}
-
-/// Units of which it is enough to know whether all are ordinary.
-const STRETCH: usize = 2 * BLOCK;
-
-/// Units of which each has a bit in a word.
-const BLOCK: usize = u32::BITS as usize;
-
-/// What is in a block, a bit for each unit.
-struct Marks {
-    not_printable: u32,
-    backslashes: u32,
-    letters_u: u32,
-}
-
-const BACKSLASH: u16 = b'\\' as u16;
-const LETTER_U: u16 = b'u' as u16;
-
-/// As [`plain_prefix`], where `start` units are known to be plain and the last
-/// of them is no backslash.
-fn plain_prefix_after(text: &[u16], mut start: usize) -> usize {
-    let (blocks, tail) = text.get(start..).unwrap_or_default().as_chunks();
-    let mut after_backslash = 0;
-    for block in blocks {
-        let marks = block::marks(block);
-        let escapes = (marks.backslashes << 1 | after_backslash) & marks.letters_u;
-        // A bit for the unit before the block, and one for each of the block's.
-        let not_plain = u64::from(marks.not_printable) << 1 | u64::from(escapes);
-        if not_plain != 0 {
-            return start + not_plain.trailing_zeros() as usize - 1;
-        }
-        after_backslash = marks.backslashes >> (BLOCK - 1);
-        start += BLOCK;
-    }
-    if after_backslash != 0 && tail.first() == Some(&LETTER_U) {
-        return start - 1;
-    }
-    start + one_by_one(tail)
-}
-
-fn one_by_one(text: &[u16]) -> usize {
     let mut rest = text;
-    while let [0x20..0x7f, tail @ ..] = rest
+    while let Some((stretch, after)) = rest.split_first_chunk()
+        && block::are_printable_without_backslash(stretch)
+    {
+        rest = after;
+    }
+    while let Some(block) = rest.first_chunk()
+        && block::is_plain(block)
+    {
+        rest = rest.get(BLOCK - 1..).unwrap_or_default();
+    }
+    if rest.len() < BLOCK
+        && let Some(block) = text.last_chunk()
+        && block::is_plain(block)
+    {
+        return text.len();
+    }
+    while let [0x20..0x7f, after @ ..] = rest
         && !matches!(rest, [BACKSLASH, LETTER_U, ..])
     {
-        rest = tail;
+        rest = after;
     }
     text.len() - rest.len()
 }
+
+/// Units that are looked at together. A block begins with the last unit of the
+/// one before, so that every backslash is seen beside what follows it.
+const BLOCK: usize = 16;
+
+/// Units of which it is enough to know that none is out of the ordinary.
+const STRETCH: usize = 4 * BLOCK;
+
+const BACKSLASH: u16 = b'\\' as u16;
+const LETTER_U: u16 = b'u' as u16;

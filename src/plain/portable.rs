@@ -1,6 +1,6 @@
 //! Blocks of text, on any processor.
 
-use super::{BACKSLASH, BLOCK, LETTER_U, Marks, STRETCH};
+use super::{BACKSLASH, BLOCK, LETTER_U, STRETCH};
 
 #[expect(
     clippy::needless_bitwise_bool,
@@ -12,19 +12,20 @@ pub fn are_printable_without_backslash(stretch: &[u16; STRETCH]) -> bool {
     })
 }
 
-pub fn marks(block: &[u16; BLOCK]) -> Marks {
-    Marks {
-        not_printable: bits(block, |unit| !is_printable(unit)),
-        backslashes: bits(block, |unit| unit == BACKSLASH),
-        letters_u: bits(block, |unit| unit == LETTER_U),
-    }
-}
-
-fn bits(block: &[u16; BLOCK], holds: impl Fn(u16) -> bool) -> u32 {
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "without branches it is compiled to vector instructions"
+)]
+pub fn is_plain(block: &[u16; BLOCK]) -> bool {
+    let printable = block
+        .iter()
+        .fold(true, |holds, &unit| holds & is_printable(unit));
     block
         .iter()
-        .rev()
-        .fold(0, |bits, &unit| bits << 1 | u32::from(holds(unit)))
+        .zip(block.iter().skip(1))
+        .fold(printable, |holds, (&unit, &next)| {
+            holds & ((unit != BACKSLASH) | (next != LETTER_U))
+        })
 }
 
 const fn is_printable(unit: u16) -> bool {
