@@ -23,6 +23,17 @@ fn the_level_may_be_raised_in_line() {
 }
 
 #[test]
+fn driver_entry_returns_at_a_raised_level() {
+    let finding = caught(
+        "load-raised",
+        Irql,
+        "was called at PASSIVE_LEVEL and returned at DISPATCH_LEVEL",
+    );
+    let event = finding.event.as_deref();
+    assert_eq!(event, Some("DriverEntry of load-raised"));
+}
+
+#[test]
 fn a_callback_returns_at_a_raised_level() {
     caught(
         "return-raised",

@@ -17,6 +17,7 @@ pub const MISDEEDS: &[Misdeed] = &[
         When::Create,
         call_at_inline_dispatch,
     ),
+    Misdeed::new("load-raised", When::Loaded, load_raised),
     Misdeed::new("return-raised", When::Create, return_raised),
     Misdeed::new(
         "return-in-critical-region",
@@ -68,6 +69,12 @@ fn call_at_inline_dispatch(scene: &Scene) -> NTSTATUS {
     // SAFETY: as KeLowerIrql is compiled.
     unsafe { asm!("mov cr8, {}", in(reg) old) };
     status
+}
+
+fn load_raised(_: &Scene) -> NTSTATUS {
+    // SAFETY: wrong on purpose: DriverEntry returns at this level.
+    let old = unsafe { KfRaiseIrql(DISPATCH_LEVEL) }; // caught: load-raised
+    NTSTATUS::from(old)
 }
 
 fn return_raised(_: &Scene) -> NTSTATUS {

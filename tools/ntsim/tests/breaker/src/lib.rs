@@ -66,7 +66,9 @@ pub unsafe extern "system" fn driver_entry(
     CHOSEN.store(ptr::from_ref(chosen).cast_mut(), Ordering::Relaxed);
     act(When::Load, &Scene::default());
     // SAFETY: `notify` has the signature of such a routine.
-    unsafe { PsSetCreateProcessNotifyRoutineEx(Some(notify), ADD) }
+    let status = unsafe { PsSetCreateProcessNotifyRoutineEx(Some(notify), ADD) };
+    act(When::Loaded, &Scene::default());
+    status
 }
 
 /// The misdeed that is named like the service.

@@ -20,6 +20,8 @@ pub struct Misdeed {
 pub enum When {
     /// In `DriverEntry`.
     Load,
+    /// At the end of `DriverEntry`.
+    Loaded,
     /// At the creation of a process.
     Create,
     /// At the exit of a process.
