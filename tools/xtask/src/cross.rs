@@ -178,8 +178,8 @@ fn without_folders() -> impl Iterator<Item = String> {
         PathBuf::from,
     );
     [
-        (repository::root(), "procmon".to_owned()),
-        (cargo_home, "cargo".to_owned()),
+        (repository::root(), "/procmon".to_owned()),
+        (cargo_home, "/cargo".to_owned()),
     ]
     .into_iter()
     .map(|(folder, name)| format!("--remap-path-prefix={}={name}", folder.display()))
