@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::Life;
+use crate::event::{Life, PID};
 use crate::figure::Figure;
 use crate::null_kernel::{LOCKS, POOL};
 use crate::step::{self, Counts};
 use crate::{Drivers, count_to_f64};
-
-const PID: u32 = 0x1a2c;
 
 /// Instructions of a life, by driver and by what is known of the process.
 pub type Totals = BTreeMap<(&'static str, &'static str), u64>;
@@ -25,7 +23,7 @@ pub fn figures(drivers: &Drivers, mut progress: impl FnMut()) -> (Vec<Figure>, T
         ] {
             let create = step::count(driver, life.creation());
             let exit = step::count(driver, life.exit());
-            let total = create.instructions + exit.instructions;
+            let total = create.instructions() + exit.instructions();
             totals.insert((name, what), total);
             figures.push(instructions(name, &format!("create, {what}"), &create));
             if what == "everything" {
@@ -63,7 +61,7 @@ pub fn ratios(totals: &Totals) -> [Figure; 2] {
 }
 
 fn instructions(name: &str, what: &str, counts: &Counts) -> Figure {
-    let count = count_to_f64(counts.instructions);
+    let count = count_to_f64(counts.instructions());
     Figure::new(format!("{name}: instructions, {what}"), count, "")
 }
 

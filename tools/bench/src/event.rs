@@ -5,6 +5,9 @@ use std::ptr;
 
 use crate::null_kernel::{Driver, UnicodeString};
 
+/// The process that is told of where its identifier does not matter.
+pub const PID: u32 = 0x1a2c;
+
 /// A name and a command line of ordinary length.
 pub const NAME: &str = r"\??\C:\Windows\System32\notepad.exe";
 /// As [`NAME`].

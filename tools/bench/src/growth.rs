@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Instant;
 
 use crate::count_to_f64;
-use crate::event::{Life, utf16};
+use crate::event::{Life, PID, utf16};
 use crate::figure::Figure;
 use crate::null_kernel::Driver;
 use crate::statistics::Line;
@@ -37,7 +37,6 @@ impl Part {
     }
 
     fn life(self, text: &[u16]) -> Life {
-        const PID: u32 = 0x1a2c;
         match self {
             Self::Name => Life::new(PID, text, None),
             Self::CommandLine => Life::new(PID, &utf16("x"), Some(text)),
@@ -142,7 +141,7 @@ fn count(driver: &Driver, part: Part, kind: Kind, extent: Extent) -> Vec<Point> 
         .map(|length| {
             let life = part.life(&kind.text(length.into()));
             let counts = step::count(driver, life.creation());
-            (f64::from(length), count_to_f64(counts.instructions))
+            (f64::from(length), count_to_f64(counts.instructions()))
         })
         .collect()
 }

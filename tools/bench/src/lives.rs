@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use crate::Drivers;
-use crate::event::Life;
+use crate::event::{Life, PID};
 use crate::figure::Figure;
 
 /// Nanoseconds of a life, driver by driver in turn; of each, the fastest round
@@ -12,7 +12,7 @@ use crate::figure::Figure;
 pub fn figures(drivers: &Drivers, rounds: u32, mut progress: impl FnMut()) -> Vec<Figure> {
     const LIVES: u32 = 10_000;
 
-    let life = Life::ordinary(0x1a2c);
+    let life = Life::ordinary(PID);
     let mut best = [f64::INFINITY; 4];
     for _ in 0..rounds {
         progress();

@@ -110,6 +110,10 @@ impl Measured {
         self.judged.push(stack::judged(&stacks));
         self.side_by_side.extend(stacks);
         self.profile = profile::figures(&drivers.procmon);
+        if self.profile.is_empty() {
+            self.left_out
+                .push("where the instructions go: the driver's PDB is not beside it");
+        }
 
         let growth = match extent {
             Extent::Counts => growth::Extent::COUNTS,

@@ -9,7 +9,7 @@ use anyhow::Result;
 use ntsim::Kernel;
 use ntsim::dbg::Discard;
 
-use crate::event::Life;
+use crate::event::{Life, PID};
 use crate::figure::Figure;
 use crate::null_kernel::Driver;
 use crate::simulated;
@@ -35,7 +35,7 @@ const CALLS: u32 = 12_800;
 /// The drivers' own cost: the notify routines are called in turn, each in an
 /// image of its own.
 pub fn own(drivers: &[Driver], rounds: u32, progress: impl FnMut()) -> Result<Cost> {
-    let life = Life::ordinary(0x1a2c);
+    let life = Life::ordinary(PID);
     let points = fastest(rounds, progress, |number| {
         let told = &drivers[..number as usize];
         let lives = CALLS / number;

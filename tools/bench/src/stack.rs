@@ -1,6 +1,6 @@
 //! How much of the kernel's stack each driver uses at most.
 
-use crate::event::{Life, utf16};
+use crate::event::{Life, PID, utf16};
 use crate::figure::Figure;
 use crate::null_kernel::Driver;
 use crate::painted;
@@ -42,5 +42,3 @@ fn deepest(driver: &Driver) -> u64 {
     });
     depths.max().unwrap_or_default()
 }
-
-const PID: u32 = 0x1a2c;

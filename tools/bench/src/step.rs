@@ -11,15 +11,19 @@ use crate::null_kernel::{self, Driver};
 /// What a driver did during one call of its notify routine.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
-    /// Instructions of its own code; a repeated string instruction is one.
-    pub instructions: u64,
     /// Calls of the kernel's routines, by name.
     pub calls: BTreeMap<&'static str, u64>,
-    /// The instructions by their address, from the image's base.
+    /// Instructions of its own code, by their address from the image's base; a
+    /// repeated string instruction is one.
     pub addresses: BTreeMap<u64, u64>,
 }
 
 impl Counts {
+    /// How many instructions there were.
+    pub fn instructions(&self) -> u64 {
+        self.addresses.values().sum()
+    }
+
     /// How often the routines in `names` were called.
     pub fn calls_of(&self, names: &[&str]) -> u64 {
         names.iter().filter_map(|name| self.calls.get(name)).sum()
@@ -57,7 +61,6 @@ impl Counter {
             return;
         }
         if self.image.contains(&address) {
-            self.counts.instructions += 1;
             let offset = address - self.image.start;
             *self.counts.addresses.entry(offset).or_default() += 1;
         } else if let Some((name, _)) = self.routines.iter().find(|(_, at)| *at == address) {
