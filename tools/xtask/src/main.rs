@@ -13,7 +13,6 @@ mod emulated;
 mod inf;
 mod mutants;
 mod package;
-mod picture;
 mod repository;
 mod reproduce;
 mod run;
@@ -38,7 +37,6 @@ struct Cli {
 enum Verb {
     Build(build::Build),
     Package(package::Package),
-    Picture(picture::Picture),
     Run(run::Run),
     Fault(trial::Fault),
     Stress(trial::Stress),
@@ -55,7 +53,6 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Build(verb) => verb.execute(),
         Verb::Package(verb) => verb.execute(),
-        Verb::Picture(verb) => verb.execute(),
         Verb::Run(verb) => verb.execute(),
         Verb::Fault(verb) => verb.execute(),
         Verb::Stress(verb) => verb.execute(),

@@ -167,7 +167,7 @@ fn build_ntsim_for(arch: Arch) -> Result<Command> {
 }
 
 /// Builds the embedded kernel and gives its program's path.
-pub fn build_ntsim() -> Result<PathBuf> {
+fn build_ntsim() -> Result<PathBuf> {
     command::run(
         "building ntsim",
         cross::host_cargo()
