@@ -17,12 +17,11 @@ use clap::Args;
 use crate::arch::Arch;
 use crate::build::{self, Profile};
 use crate::cross::Cross;
-use crate::package;
 use image::Image;
 pub use image::{checksum_offset, computed_checksum};
 use rules::Rule;
 
-/// Check the release image, its symbols, its INF, and the WDK bindings behind it.
+/// Check the release image, its symbols, and the WDK bindings behind it.
 #[derive(Args)]
 pub struct Check {
     /// The processor that the image is for
@@ -46,8 +45,6 @@ impl Check {
 /// Builds the driver and checks all of it.
 pub fn driver(cross: &Cross) -> Result<()> {
     check_image(&build::driver(cross, Profile::Release)?, cross.arch())?;
-    package::inf(cross.arch())?;
-    println!("ok    the INF keeps the rules for primitive drivers");
     metadata::agrees(cross)?;
     println!("ok    the WDK bindings agree with Microsoft's metadata");
     metadata::notices_differences(cross)?;

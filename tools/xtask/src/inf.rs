@@ -1,202 +1,129 @@
-//! INF files: sections of `key = value` lines, read as `SetupAPI` reads them.
+//! Turns an INX template into the INF of a package, as the WDK's `stampinf`
+//! does. Windows' own `InfVerif` judges the INF, in the Windows workflow; here a
+//! stamped INF is kept to compare with.
 
-pub mod rules;
-pub mod stamp;
+use anyhow::{Result, bail};
+use der::DateTime;
 
-use anyhow::{Context as _, Result, bail};
-
-/// A parsed INF file. Names of sections and keys compare without case.
-pub struct Inf {
-    sections: Vec<Section>,
+/// What is stamped into the template.
+pub struct Stamp<'a> {
+    /// The architecture as an INF names it: `amd64`, `arm64`.
+    pub architecture: &'a str,
+    /// The file name of the catalog.
+    pub catalog: &'a str,
+    /// The version of the crate, `major.minor.patch`.
+    pub version: &'a str,
+    /// The date of the driver.
+    pub date: DateTime,
 }
 
-/// A section with all of its lines, those of a repeated header included.
-pub struct Section {
-    pub name: String,
-    pub lines: Vec<Line>,
-}
-
-/// `key = value, value, …`, or a list without a key, as in a file list.
-pub struct Line {
-    pub number: usize,
-    pub key: Option<String>,
-    pub values: Vec<String>,
-}
-
-impl Line {
-    /// The value numbered `index`; an absent one is empty, as in `SetupAPI`.
-    pub fn value(&self, index: usize) -> &str {
-        self.values.get(index).map_or("", String::as_str)
-    }
-}
-
-impl Section {
-    /// The line of a key.
-    pub fn line(&self, key: &str) -> Option<&Line> {
-        self.lines.iter().find(|line| {
-            line.key
-                .as_deref()
-                .is_some_and(|k| k.eq_ignore_ascii_case(key))
-        })
+impl Stamp<'_> {
+    /// The value of `DriverVer`: the date, and the version with the fourth part
+    /// that Windows wants.
+    pub fn driver_version(&self) -> String {
+        let date = &self.date;
+        // A pre-release tag has no place in a Windows version.
+        let version = self.version.split(['-', '+']).next().unwrap_or_default();
+        format!(
+            "{:02}/{:02}/{},{version}.0",
+            date.month(),
+            date.day(),
+            date.year()
+        )
     }
 
-    /// The first value of a key; empty where there is none.
-    pub fn value(&self, key: &str) -> &str {
-        self.line(key).map_or("", |line| line.value(0))
-    }
-}
-
-impl Inf {
-    /// Parses the text of an INF file.
+    /// The INF made from the text of an INX, with the line ends of Windows.
     ///
     /// # Errors
     ///
-    /// A line outside of a section, a header or a string that does not end, a
-    /// character that is not ASCII.
-    pub fn parse(text: &str) -> Result<Self> {
-        let mut sections: Vec<Section> = Vec::new();
-        let mut current = None;
-        for (number, line) in (1..).zip(text.lines()) {
-            if !line.is_ascii() {
-                bail!("line {number}: not ASCII, which an INF without a byte-order mark must be");
+    /// `[Version]` has no `CatalogFile` or no `DriverVer` line to fill in.
+    pub fn apply(&self, inx: &str) -> Result<String> {
+        let mut inf = String::new();
+        let mut section = "";
+        let mut missing = vec!["CatalogFile", "DriverVer"];
+        for line in inx.lines() {
+            if line.starts_with('[') {
+                section = line.trim_end();
             }
-            let line = without_comment(line);
-            let line = line.trim();
-            if line.is_empty() {
-                continue;
-            }
-            if let Some(header) = line.strip_prefix('[') {
-                let name = header
-                    .strip_suffix(']')
-                    .with_context(|| format!("line {number}: section header without a ]"))?
-                    .trim();
-                let known = sections
-                    .iter()
-                    .position(|s| s.name.eq_ignore_ascii_case(name));
-                current = Some(known.unwrap_or_else(|| {
-                    sections.push(Section {
-                        name: name.to_owned(),
-                        lines: Vec::new(),
-                    });
-                    sections.len() - 1
-                }));
-                continue;
-            }
-            let Some(section) = current else {
-                bail!("line {number}: outside of any section");
+            let key = line.split('=').next().unwrap_or_default();
+            let value = match key.trim_end() {
+                "CatalogFile" => self.catalog.to_owned(),
+                "DriverVer" => self.driver_version(),
+                _ => String::new(),
             };
-            let (key, values) = match split_unquoted(line, '=').as_slice() {
-                [list] => (None, *list),
-                [key, ..] => (Some(unquote(key)), &line[key.len() + 1..]),
-                [] => continue,
-            };
-            if !line.matches('"').count().is_multiple_of(2) {
-                bail!("line {number}: string without a closing quotation mark");
-            }
-            sections[section].lines.push(Line {
-                number,
-                key,
-                values: split_unquoted(values, ',')
-                    .into_iter()
-                    .map(unquote)
-                    .collect(),
-            });
-        }
-        Ok(Self { sections })
-    }
-
-    /// All sections, in the order of the file.
-    pub fn sections(&self) -> &[Section] {
-        &self.sections
-    }
-
-    /// The section of a name.
-    pub fn section(&self, name: &str) -> Option<&Section> {
-        self.sections
-            .iter()
-            .find(|s| s.name.eq_ignore_ascii_case(name))
-    }
-
-    /// A value with its `%tokens%` replaced from `[Strings]`; `Err` holds the
-    /// token that is not defined there. A token of digits is a DIRID and stays.
-    pub fn expand(&self, value: &str) -> Result<String, String> {
-        let mut expanded = String::new();
-        for (index, part) in value.split('%').enumerate() {
-            if index % 2 == 0 {
-                expanded += part;
-            } else if part.is_empty() {
-                expanded.push('%');
-            } else if part.bytes().all(|byte| byte.is_ascii_digit()) {
-                expanded.extend(["%", part, "%"]);
+            if section.eq_ignore_ascii_case("[Version]") && !value.is_empty() {
+                missing.retain(|name| *name != key.trim_end());
+                inf.extend([key, "= ", &value]);
             } else {
-                let strings = self.section("Strings").and_then(|s| s.line(part));
-                expanded += strings.ok_or_else(|| part.to_owned())?.value(0);
+                inf += &line.replace("$ARCH$", self.architecture);
             }
+            inf += "\r\n";
         }
-        Ok(expanded)
+        if let Some(name) = missing.first() {
+            bail!("[Version] has no {name} line to stamp: add `{name} =`");
+        }
+        Ok(inf)
     }
-}
-
-fn without_comment(line: &str) -> &str {
-    split_unquoted(line, ';')[0]
-}
-
-/// Splits at a separator that stands outside of quotation marks.
-fn split_unquoted(text: &str, separator: char) -> Vec<&str> {
-    let mut quoted = false;
-    text.split(|c| {
-        quoted ^= c == '"';
-        !quoted && c == separator
-    })
-    .collect()
-}
-
-fn unquote(text: &str) -> String {
-    let text = text.trim();
-    text.strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'))
-        .unwrap_or(text)
-        .replace("\"\"", "\"")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Inf;
+    use super::Stamp;
+    use der::DateTime;
 
-    #[test]
-    fn reads_keys_lists_quotes_and_comments() {
-        let inf = Inf::parse(
-            "; a comment\n[One]\nKey = a, \"b;c, d\" ; and one here\n\n[two]\nfile.sys\n[ONE]\nLast=\n",
-        )
-        .unwrap();
-        let one = inf.section("one").unwrap();
-        assert_eq!(one.line("KEY").unwrap().values, ["a", "b;c, d"]);
-        assert_eq!(one.value("last"), "");
-        assert_eq!(inf.section("Two").unwrap().lines[0].values, ["file.sys"]);
-        assert_eq!(inf.section("Two").unwrap().lines[0].key, None);
-        assert_eq!(inf.sections().len(), 2);
-    }
+    const INX: &str = include_str!("../../../procmon.inx");
+    /// The INF that pnputil and `SetupAPI` are given, for x64.
+    const EXPECTED: &str = include_str!("inf/procmon-amd64.inf");
 
-    #[test]
-    fn expands_strings_and_keeps_directories() {
-        let inf = Inf::parse("[Strings]\nName = \"procmon\"\n").unwrap();
-        assert_eq!(
-            inf.expand(r"%13%\%name%.sys 100%%").unwrap(),
-            r"%13%\procmon.sys 100%"
-        );
-        assert_eq!(inf.expand("%Other%").unwrap_err(), "Other");
-    }
-
-    #[test]
-    fn refuses_what_is_malformed() {
-        for (text, message) in [
-            ("key = value", "outside of any section"),
-            ("[Version", "without a ]"),
-            ("[Strings]\nA = \"open", "closing quotation mark"),
-            ("[Strings]\nA = \"\u{e9}\"", "not ASCII"),
-        ] {
-            let error = Inf::parse(text).err().expect(text).to_string();
-            assert!(error.contains(message), "{error}");
+    fn stamp(architecture: &'static str) -> Stamp<'static> {
+        Stamp {
+            architecture,
+            catalog: "procmon.cat",
+            version: "1.2.3-beta.1",
+            date: DateTime::new(2026, 3, 9, 23, 59, 59).unwrap(),
         }
+    }
+
+    #[test]
+    fn the_stamped_inf_is_the_one_that_was_reviewed() {
+        for architecture in ["amd64", "arm64"] {
+            let expected = EXPECTED
+                .replace("amd64", architecture)
+                .replace('\n', "\r\n");
+            assert_eq!(stamp(architecture).apply(INX).unwrap(), expected);
+        }
+    }
+
+    /// What a reviewer of a changed INF could miss, and `InfVerif /w` would refuse.
+    #[test]
+    fn the_inf_is_that_of_a_primitive_driver() {
+        let inf = stamp("amd64").apply(INX).unwrap();
+        assert!(inf.is_ascii(), "an INF without a byte-order mark is ASCII");
+        for line in [
+            "ClassGuid   = {4d36e97d-e325-11ce-bfc1-08002be10318}",
+            "CatalogFile = procmon.cat",
+            "DriverVer   = 03/09/2026,1.2.3.0",
+            "PnpLockdown = 1",
+            "DefaultDestDir = 13 ; the driver store",
+            "[DefaultInstall.NTamd64]",
+            "AddService = procmon,,Procmon_Service",
+            r"ServiceBinary = %13%\procmon.sys",
+        ] {
+            assert!(inf.lines().any(|found| found == line), "{line}");
+        }
+        for section in ["[Manufacturer]", "[DefaultInstall]", "[DefaultUninstall"] {
+            assert!(
+                !inf.lines().any(|line| line.starts_with(section)),
+                "{section}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_template_without_a_line_to_stamp_is_refused() {
+        let error = stamp("amd64")
+            .apply("[Version]\nCatalogFile = x\n[Other]\nDriverVer =\n")
+            .unwrap_err();
+        assert!(error.to_string().contains("no DriverVer line"), "{error}");
     }
 }

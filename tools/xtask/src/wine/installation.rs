@@ -8,7 +8,7 @@ use der::DateTime;
 use super::fixtures::Fixtures;
 use super::prefix::Prefix;
 use super::service::Service;
-use crate::inf::stamp::Stamp;
+use crate::inf::Stamp;
 use crate::repository;
 
 /// Runs the case.
