@@ -55,6 +55,7 @@ impl Mutants {
         if chosen.is_empty() {
             bail!("no defect has that name; `cargo xtask mutants` tries them all");
         }
+        every_defect_fits()?;
         let start = Instant::now();
         let cross = Cross::new(Arch::X64)?;
         build_tests()?;
@@ -74,6 +75,22 @@ impl Mutants {
         }
         Ok(())
     }
+}
+
+/// Fails where a defect does not fit the driver's source, before anything is
+/// built; the error names each.
+fn every_defect_fits() -> Result<()> {
+    let outdated: Vec<String> = DEFECTS
+        .iter()
+        .filter_map(|defect| {
+            let error = defect.applied(&repository::root()).err()?;
+            Some(format!("{}: {error:#}", defect.name))
+        })
+        .collect();
+    if !outdated.is_empty() {
+        bail!("bring these defects up to date:\n{}", outdated.join("\n"));
+    }
+    Ok(())
 }
 
 /// Builds one mutant while the one before is tested, and gives the names of
