@@ -1,36 +1,25 @@
 //! Figures that are the same on every run: instructions, calls, bytes.
 
-use std::collections::BTreeMap;
-
 use crate::event::{Life, PID};
 use crate::figure::Figure;
-use crate::null_kernel::{LOCKS, POOL};
+use crate::null_kernel::{Driver, LOCKS, POOL};
 use crate::step::{self, Counts};
 use crate::{Drivers, count_to_f64};
 
-/// Instructions of a life, by driver and by what is known of the process.
-pub type Totals = BTreeMap<(&'static str, &'static str), u64>;
-
 /// Measures all of them.
-pub fn figures(drivers: &Drivers, mut progress: impl FnMut()) -> (Vec<Figure>, Totals) {
+pub fn figures(drivers: &Drivers, mut progress: impl FnMut()) -> Vec<Figure> {
     let mut figures = Vec::new();
-    let mut totals = Totals::new();
     for (name, driver) in drivers.all() {
         progress();
-        for (what, life) in [
-            ("everything", Life::ordinary(PID)),
-            ("no command line", Life::without_command_line(PID)),
-        ] {
-            let create = step::count(driver, life.creation());
-            let exit = step::count(driver, life.exit());
-            let total = create.instructions() + exit.instructions();
-            totals.insert((name, what), total);
-            figures.push(instructions(name, &format!("create, {what}"), &create));
-            if what == "everything" {
-                figures.push(instructions(name, "exit", &exit));
-                figures.extend(calls(name, &create, &exit));
-            }
-        }
+        let life = Life::ordinary(PID);
+        let create = step::count(driver, life.creation());
+        let exit = step::count(driver, life.exit());
+        figures.push(instructions(name, "create, everything", &create));
+        figures.push(instructions(name, "exit", &exit));
+        figures.extend(calls(name, &create, &exit));
+        let without = Life::without_command_line(PID);
+        let create = step::count(driver, without.creation());
+        figures.push(instructions(name, "create, no command line", &create));
         figures.push(Figure::new(
             format!("{name}: image"),
             count_to_f64(driver.sizes.file),
@@ -41,23 +30,22 @@ pub fn figures(drivers: &Drivers, mut progress: impl FnMut()) -> (Vec<Figure>, T
             figures.push(Figure::new(title, count_to_f64(*size), "bytes"));
         }
     }
-    (figures, totals)
+    figures
 }
 
-/// How procmon compares with its peers.
-pub fn ratios(totals: &Totals) -> [Figure; 2] {
-    let ratio = |peer, what| {
-        let of = |driver| count_to_f64(totals[&(driver, what)]);
-        Figure::new(
-            format!("instructions, {what}, procmon / {peer}"),
-            of("procmon") / of(peer),
-            "x",
-        )
+/// Instructions of procmon for each of the peer that prints the same lines.
+pub fn ratio(drivers: &Drivers) -> Figure {
+    let of = |driver: &Driver| {
+        let life = Life::ordinary(PID);
+        let events = [life.creation(), life.exit()];
+        let counts = events.map(|event| step::count(driver, event).instructions());
+        count_to_f64(counts.iter().sum())
     };
-    [
-        ratio("article", "no command line"),
-        ratio("full", "everything"),
-    ]
+    Figure::new(
+        "instructions, everything, procmon / full",
+        of(&drivers.procmon) / of(&drivers.full),
+        "x",
+    )
 }
 
 fn instructions(name: &str, what: &str, counts: &Counts) -> Figure {

@@ -108,11 +108,6 @@ impl Life {
     }
 }
 
-// SAFETY: nothing that a life points to is ever changed.
-unsafe impl Sync for Life {}
-// SAFETY: as above; and the strings move with it.
-unsafe impl Send for Life {}
-
 /// An address that no driver of these looks at.
 const OBJECT: u64 = 0xffff_8000_0000_1000;
 

@@ -211,14 +211,3 @@ impl Curve {
 pub fn figures(curves: &[Curve]) -> Vec<Figure> {
     curves.iter().flat_map(Curve::figures).collect()
 }
-
-/// By which procmon is judged.
-pub fn judged(curves: &[Curve]) -> Option<Figure> {
-    let is_plain = |curve: &&Curve| curve.part == Part::CommandLine && curve.kind == Kind::Plain;
-    let line = Line::fit(&curves.iter().find(is_plain)?.instructions)?;
-    Some(Figure::new(
-        "instructions per character, plain",
-        line.slope,
-        "",
-    ))
-}

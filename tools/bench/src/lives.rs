@@ -13,7 +13,7 @@ pub fn figures(drivers: &Drivers, rounds: u32, mut progress: impl FnMut()) -> Ve
     const LIVES: u32 = 10_000;
 
     let life = Life::ordinary(PID);
-    let mut best = [f64::INFINITY; 4];
+    let mut best = [f64::INFINITY; 3];
     for _ in 0..rounds {
         progress();
         for (best, (_, driver)) in best.iter_mut().zip(drivers.all()) {
@@ -29,18 +29,4 @@ pub fn figures(drivers: &Drivers, rounds: u32, mut progress: impl FnMut()) -> Ve
         .zip(best)
         .map(|((name, _), best)| Figure::new(format!("{name}: create and exit"), best, "ns"))
         .collect()
-}
-
-/// By which procmon is judged.
-pub fn judged(figures: &[Figure]) -> Figure {
-    let of = |driver: &str| {
-        let name = format!("{driver}: create and exit");
-        let figure = figures.iter().find(|figure| figure.name == name);
-        figure.map_or(f64::NAN, |figure| figure.value)
-    };
-    Figure::new(
-        "time, procmon / println",
-        of("procmon") / of("println"),
-        "x",
-    )
 }

@@ -4,7 +4,6 @@
 
 mod budget;
 mod count;
-mod cpus;
 mod document;
 mod event;
 mod figure;
@@ -17,15 +16,11 @@ mod painted;
 mod plot;
 mod profile;
 mod progress;
-mod registered;
-mod simulated;
 mod stack;
 mod statistics;
 mod step;
-mod storm;
 mod table;
 mod text;
-mod threads;
 mod whole_path;
 
 use std::path::{Path, PathBuf};
@@ -76,7 +71,6 @@ struct Drivers {
     procmon: Driver,
     article: Driver,
     full: Driver,
-    println: Driver,
 }
 
 impl Drivers {
@@ -86,7 +80,6 @@ impl Drivers {
             procmon: Driver::load(driver)?,
             article: peer("article")?,
             full: peer("full")?,
-            println: peer("println")?,
         })
     }
 
@@ -95,7 +88,6 @@ impl Drivers {
             ("procmon", &self.procmon),
             ("article", &self.article),
             ("full", &self.full),
-            ("println", &self.println),
         ]
         .into_iter()
     }
@@ -139,7 +131,7 @@ fn run(cli: &Cli) -> Result<()> {
         document::update(document, &text, &plot::all(&measured)?)?;
     }
     if cli.check {
-        budget.check(&figures, extent != Extent::Counts)?;
+        budget.check(&figures)?;
     }
     Ok(())
 }

@@ -6,11 +6,8 @@ use anyhow::Result;
 
 use crate::figure::{Figure, Layout, Section};
 use crate::growth::{self, Curve};
-use crate::null_kernel::Driver;
 use crate::progress::Progress;
-use crate::registered::{self, Cost};
-use crate::threads::{self, Scaling};
-use crate::{Drivers, count, lives, profile, stack, storm, whole_path};
+use crate::{Drivers, count, lives, profile, stack, whole_path};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,26 +24,14 @@ pub enum Extent {
 /// some are undisturbed even on a machine that has other work.
 struct Rounds {
     lives: u32,
-    threads: u32,
-    registered: u32,
     path: u32,
-    storms: u32,
 }
 
 impl Rounds {
-    const QUICK: Self = Self {
-        lives: 30,
-        threads: 160,
-        registered: 8,
-        path: 8,
-        storms: 2,
-    };
+    const QUICK: Self = Self { lives: 30, path: 8 };
     const FULL: Self = Self {
         lives: 200,
-        threads: 480,
-        registered: 60,
         path: 60,
-        storms: 9,
     };
 }
 
@@ -57,18 +42,12 @@ pub struct Measured {
     pub side_by_side: Vec<Figure>,
     /// Where procmon's instructions go.
     pub profile: Vec<Figure>,
-    /// What procmon is judged by.
-    pub judged: Vec<Figure>,
+    /// How procmon compares with the peer that does the same.
+    pub ratio: Option<Figure>,
     /// Cost against length.
     pub curves: Vec<Curve>,
-    /// Throughput against threads.
-    pub scalings: Vec<Scaling>,
-    /// Cost against the number of drivers.
-    pub costs: Vec<Cost>,
     /// The whole path.
     pub path: Vec<Figure>,
-    /// Under a storm of forks.
-    pub storm: Vec<Figure>,
     /// How long builds took.
     pub builds: Vec<Figure>,
     /// What was not measured, and why.
@@ -102,13 +81,10 @@ impl Measured {
     /// What is the same on every machine, and the times against length, which
     /// belong to the same curves.
     fn counts(&mut self, drivers: &Drivers, extent: Extent, progress: &Progress) {
-        let step = progress.begin("counting instructions", 4);
-        let (figures, totals) = count::figures(drivers, step);
-        self.side_by_side = figures;
-        self.judged.extend(count::ratios(&totals));
-        let stacks = stack::figures(drivers);
-        self.judged.push(stack::judged(&stacks));
-        self.side_by_side.extend(stacks);
+        let step = progress.begin("counting instructions", 3);
+        self.side_by_side = count::figures(drivers, step);
+        self.ratio = Some(count::ratio(drivers));
+        self.side_by_side.extend(stack::figures(drivers));
         self.profile = profile::figures(&drivers.procmon);
         if self.profile.is_empty() {
             self.left_out
@@ -122,7 +98,6 @@ impl Measured {
         };
         let step = progress.begin("measuring growth with length", growth.steps());
         self.curves = growth::curves(&drivers.procmon, growth, step);
-        self.judged.extend(growth::judged(&self.curves));
     }
 
     fn times(
@@ -138,45 +113,14 @@ impl Measured {
 
         let step = progress.begin("timing the drivers", rounds.lives);
         let figures = lives::figures(drivers, rounds.lives, step);
-        self.judged.push(lives::judged(&figures));
         self.side_by_side.extend(figures);
-
-        let many: Vec<Driver> = (0..registered::MOST)
-            .map(|_| Driver::load(image))
-            .collect::<Result<_>>()?;
-        let step = progress.begin("timing threads", threads::TURNS);
-        self.scalings = threads::scalings(&many, rounds.threads, step);
-        self.judged.extend(threads::judged(&self.scalings));
-        if self
-            .scalings
-            .iter()
-            .any(|scaling| scaling.points.is_empty())
-        {
-            self.left_out
-                .push("some figures of threads: other programs took the processors");
-        }
-
-        let step = progress.begin("timing many drivers", rounds.registered);
-        self.costs
-            .push(registered::own(&many, rounds.registered, step)?);
-        let step = progress.begin("timing many drivers in ntsim", rounds.registered);
-        self.costs
-            .push(registered::simulated(image, rounds.registered, step)?);
 
         let step = progress.begin("timing the whole path", rounds.path);
         let format_loop = peers.join("format_loop");
         self.path = whole_path::figures(image, &format_loop, rounds.path, step)?;
-        self.judged.extend(whole_path::judged(&self.path));
         if is_full {
             progress.begin("delivering ten million events", 1)();
             self.path.extend(whole_path::memory(image, peers)?);
-        }
-        if storm::is_possible() {
-            let step = progress.begin("watching storms of forks", rounds.storms);
-            self.storm = storm::figures(image, rounds.storms, step)?;
-        } else {
-            self.left_out
-                .push("what watching costs a storm of forks: only root may watch all processes");
         }
         if !is_full {
             self.left_out
@@ -187,7 +131,7 @@ impl Measured {
 
     /// All that the budget may name.
     pub fn figures(&self) -> Vec<&Figure> {
-        self.side_by_side.iter().chain(&self.judged).collect()
+        self.side_by_side.iter().chain(&self.ratio).collect()
     }
 
     /// The tables, of what was measured.
@@ -223,39 +167,12 @@ impl Measured {
                 figures: growth::figures(&self.curves),
             },
             Section {
-                title: "Threads",
-                note: "Of procmon, with routines that do nothing. Each thread has a processor of \
-                       its own; threads work alone and together in turn, a millisecond each, and \
-                       the middle one of the ratios counts. A round in which another program took \
-                       a processor does not. All threads report the same processes. With *a \
-                       driver for each* nothing can be shared: what is missing there is the \
-                       machine's.",
-                plot: Some("threads.svg"),
-                layout: Layout::Matrix,
-                figures: threads::figures(&self.scalings),
-            },
-            Section {
-                title: "Drivers registered",
-                note: "As many copies of procmon as may be registered, told of the same process.",
-                plot: Some("drivers.svg"),
-                layout: Layout::Matrix,
-                figures: registered::figures(&self.costs),
-            },
-            Section {
                 title: "The whole path",
                 note: "Through the embedded kernel, on one thread: objects, handles, guarded \
                        strings, every line formatted.",
                 plot: None,
                 layout: Layout::List,
                 figures: self.path.clone(),
-            },
-            Section {
-                title: "A storm of forks",
-                note: "A thousand processes one after the other, each as short as can be, with and \
-                       without `cargo xtask run --live` beside them.",
-                plot: None,
-                layout: Layout::List,
-                figures: self.storm.clone(),
             },
             Section {
                 title: "Builds",

@@ -1,10 +1,8 @@
 //! Plots of what was measured, as SVG that reads well on light and dark pages.
 
-mod drivers;
 mod length;
 mod palette;
 mod peers;
-mod threads;
 
 use anyhow::{Result, anyhow};
 use plotters::chart::ChartContext;
@@ -27,8 +25,6 @@ pub type Plot = (&'static str, String);
 pub fn all(measured: &Measured) -> Result<Vec<Plot>> {
     Ok(vec![
         ("length.svg", length::draw(&measured.curves)?),
-        ("threads.svg", threads::draw(&measured.scalings)?),
-        ("drivers.svg", drivers::draw(&measured.costs)?),
         ("peers.svg", peers::draw(&measured.side_by_side)?),
     ])
 }

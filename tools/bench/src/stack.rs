@@ -21,14 +21,6 @@ pub fn figures(drivers: &Drivers) -> Vec<Figure> {
         .collect()
 }
 
-/// By which procmon is judged.
-pub fn judged(figures: &[Figure]) -> Figure {
-    let own = figures
-        .iter()
-        .find(|figure| figure.name == "procmon: stack");
-    Figure::new("stack", own.map_or(f64::NAN, |own| own.value), "bytes")
-}
-
 /// Of names and command lines of all kinds and of several lengths.
 fn deepest(driver: &Driver) -> u64 {
     let depths = Kind::ALL.into_iter().flat_map(|kind| {

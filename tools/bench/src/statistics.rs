@@ -1,16 +1,5 @@
 //! What many measurements say together.
 
-/// The middle one of `values`: what a disturbance now and then does not move.
-///
-/// # Panics
-/// Where there are none.
-pub fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let (low, high) = (sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
-    low.midpoint(high)
-}
-
 /// A straight line through points.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Line {
@@ -51,13 +40,6 @@ mod tests {
 
     fn is(value: f64, expected: f64) -> bool {
         (value - expected).abs() < 1e-9
-    }
-
-    #[test]
-    fn the_median_is_in_the_middle() {
-        assert!(is(median(&[9.0, 1.0, 5.0]), 5.0));
-        assert!(is(median(&[9.0, 1.0, 5.0, 6.0]), 5.5));
-        assert!(is(median(&[1.0, 1.0, 1e9]), 1.0));
     }
 
     #[test]

@@ -6,13 +6,14 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use ntsim::Kernel;
 use ntsim::dbg::{DebugMessage, DebugOutput, Discard};
+use ntsim::{Kernel, ProcessCreation, ProcessExit};
 
+use crate::event::{COMMAND_LINE, NAME, utf16};
 use crate::figure::Figure;
-use crate::simulated;
 
 struct ToFile(Mutex<BufWriter<File>>);
 
@@ -22,11 +23,6 @@ impl DebugOutput for ToFile {
         // A full disk shows in the log's size, which is looked at.
         let _ = file.write_all(message.text);
     }
-}
-
-/// By which procmon is judged.
-pub fn judged(figures: &[Figure]) -> Option<Figure> {
-    figures.iter().find(|figure| figure.unit == "x").cloned()
 }
 
 /// Beside a C loop that prints the same lines.
@@ -77,13 +73,34 @@ pub fn figures(
 fn one_run(image: &Path, output: Arc<dyn DebugOutput>, lives: u32) -> Result<f64> {
     let kernel = Kernel::builder().debug_output(output).build()?;
     let driver = kernel.load_driver(image, "procmon")?;
-    let time = simulated::life(&kernel, lives)?;
+    let time = nanoseconds_a_life(&kernel, lives)?;
     let left = kernel.unload_driver(driver)?;
     ensure!(
         left.is_empty(),
         "the driver left something behind: {left:?}"
     );
     Ok(time)
+}
+
+/// Has `lives` processes begin and end in `kernel`, one after the other, and
+/// returns the nanoseconds that one took.
+fn nanoseconds_a_life(kernel: &Kernel, lives: u32) -> Result<f64> {
+    let mut process = ProcessCreation {
+        image_file_name: Some(utf16(NAME)),
+        command_line: Some(utf16(COMMAND_LINE)),
+        ..ProcessCreation::new(0, 0x2f8)
+    };
+    let start = Instant::now();
+    for life in 0..lives {
+        process.process_id = 0x1000 + 4 * (life & 0xfff);
+        kernel.create_process(&process)?;
+        kernel.exit_process(ProcessExit {
+            process_id: process.process_id,
+            thread_id: process.process_id + 4,
+            exit_status: 0,
+        })?;
+    }
+    Ok(start.elapsed().as_secs_f64() * 1e9 / f64::from(lives))
 }
 
 fn c_loop(program: &Path, log: &Path, lives: u32) -> Result<f64> {
@@ -133,9 +150,9 @@ pub fn memory(image: &Path, peers: &Path) -> Result<Vec<Figure>> {
 pub fn deliver(image: &Path, events: u32) -> Result<()> {
     let kernel = Kernel::builder().debug_output(Arc::new(Discard)).build()?;
     kernel.load_driver(image, "procmon")?;
-    simulated::life(&kernel, events / 20)?;
+    nanoseconds_a_life(&kernel, events / 20)?;
     let early = peak()?;
-    simulated::life(&kernel, events / 2 - events / 20)?;
+    nanoseconds_a_life(&kernel, events / 2 - events / 20)?;
     println!("{early} {}", peak()?);
     Ok(())
 }

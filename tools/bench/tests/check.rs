@@ -11,8 +11,8 @@ fn check(most: u32) -> Output {
     assert!(driver.exists(), "run `cargo xtask bench --counts` first");
     let folder = tempfile::tempdir().unwrap();
     let budget = folder.path().join("budget.toml");
-    let limit = format!("[counts]\n\"procmon: DbgPrint calls, create\" = {{ most = {most} }}\n");
-    fs::write(&budget, limit + "[times]\n").unwrap();
+    let limit = format!("\"procmon: DbgPrint calls, create\" = {most}\n");
+    fs::write(&budget, limit).unwrap();
     Command::new(env!("CARGO_BIN_EXE_bench"))
         .args([&driver, &peers])
         .args(["--counts", "--check", "--budget"])

@@ -17,7 +17,7 @@ use crate::cross::{self, Cross};
 use crate::toolchain::{CLANG, DDK_HEADERS, LLD_LINK, LLVM_DLLTOOL};
 use crate::{command, repository};
 
-/// Measure procmon beside drivers in C and Rust, and print one table.
+/// Measure procmon beside drivers in C, and print one table.
 ///
 /// Writes docs/performance.md and the plots beside it, unless --quick or
 /// --counts is given. The peers are in tools/bench/peer. Close other programs
@@ -69,7 +69,7 @@ impl Bench {
             let document = repository::root().join("docs/performance.md");
             arguments.extend(["--document".into(), document.into()]);
         }
-        measure(&cross, &driver, &arguments)
+        measure(&driver, &arguments)
     }
 
     /// What decides the figures beside the machine.
@@ -102,8 +102,8 @@ impl Bench {
 /// # Errors
 ///
 /// When something cannot be built, or a figure is beyond the budget.
-pub fn measure(cross: &Cross, driver: &Path, arguments: &[OsString]) -> Result<()> {
-    let peers = peers(cross)?;
+pub fn measure(driver: &Path, arguments: &[OsString]) -> Result<()> {
+    let peers = peers()?;
     command::run(
         "building the measurements",
         cross::host_cargo()
@@ -122,7 +122,7 @@ pub fn measure(cross: &Cross, driver: &Path, arguments: &[OsString]) -> Result<(
 }
 
 /// Builds the peers and gives their folder.
-pub fn peers(cross: &Cross) -> Result<PathBuf> {
+pub fn peers() -> Result<PathBuf> {
     let folder = repository::root().join("target/driver/peer");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let library = folder.join("ntoskrnl.lib");
@@ -145,7 +145,6 @@ pub fn peers(cross: &Cross) -> Result<PathBuf> {
             .arg("-o")
             .arg(folder.join("format_loop")),
     )?;
-    rust_driver(cross, &folder)?;
     Ok(folder)
 }
 
@@ -191,16 +190,4 @@ fn c_driver(name: &str, folder: &Path, library: &Path) -> Result<()> {
         .arg(library)
         .arg(output);
     command::run("lld-link", &mut link)
-}
-
-fn rust_driver(cross: &Cross, folder: &Path) -> Result<()> {
-    let mut cargo = cross.cargo_for("build", &source("println"));
-    command::run("building println", cargo.arg("--release"))?;
-    let built = repository::cross_target()
-        .join(cross.arch().target())
-        .join("release/println.dll");
-    let image = folder.join("println.sys");
-    fs::copy(&built, &image)
-        .with_context(|| format!("cannot copy {} to {}", built.display(), image.display()))?;
-    Ok(())
 }

@@ -65,11 +65,7 @@ fn run_all(steps: &mut Steps) -> Result<()> {
     steps.run("lint the driver", || lint_for_windows(&cross))?;
     steps.run("lint the tools", lint_tools)?;
     steps.run("measure what is the same on every machine", || {
-        bench::measure(
-            &cross,
-            &images.release,
-            &["--counts".into(), "--check".into()],
-        )
+        bench::measure(&images.release, &["--counts".into(), "--check".into()])
     })?;
     steps.run("unit and integration tests", || {
         let tools = repository::tools().join("Cargo.toml");

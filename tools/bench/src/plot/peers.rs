@@ -30,7 +30,7 @@ pub fn draw(side_by_side: &[Figure]) -> Result<String> {
     let counts = bars(&["instructions, create, everything", "instructions, exit"]);
     sheet(
         "What a create and an exit cost each driver",
-        (960, 270),
+        (960, 226),
         |area| {
             let (left, right) = area.split_horizontally(472);
             panel(&left, "nanoseconds", &times)?;
