@@ -33,6 +33,7 @@ const BREAKER_IMAGE: &str = "BREAKER_SYS";
 
 /// The steps that some machines have to do without.
 const IN_WINE: &str = "the driver as a service in Wine";
+const CODE_PAGES: &str = "the code pages of the embedded kernel against Wine's";
 const EMULATED: &str = "unit and integration tests on ARM64, emulated";
 
 impl Test {
@@ -78,10 +79,16 @@ fn run_all(steps: &mut Steps) -> Result<()> {
         Err(error) => steps.skip(EMULATED, &error),
     }
     match WINE.get() {
-        Ok(wine) => steps.run(IN_WINE, || {
-            wine::verify(wine, &cross, &images.release, false).map(drop)
-        })?,
-        Err(error) => steps.skip(IN_WINE, &error),
+        Ok(wine) => {
+            steps.run(CODE_PAGES, compare_code_pages)?;
+            steps.run(IN_WINE, || {
+                wine::verify(wine, &cross, &images.release, false).map(drop)
+            })?;
+        }
+        Err(error) => {
+            steps.skip(CODE_PAGES, &error);
+            steps.skip(IN_WINE, &error);
+        }
     }
     steps.run("manifest and lock files are unchanged", || {
         unchanged(&before)
@@ -234,6 +241,17 @@ fn test(cargo: &mut Command, images: &Images) -> Result<()> {
             .env(RELEASE_IMAGE, &images.release)
             .env(DEV_IMAGE, &images.dev)
             .env(BREAKER_IMAGE, &images.breaker),
+    )
+}
+
+/// The tests that read the tables which Wine installs.
+fn compare_code_pages() -> Result<()> {
+    let mut cargo = cross::host_cargo();
+    cargo.args(["test", "--package=ntsim", "--lib", "--manifest-path"]);
+    cargo.arg(repository::tools().join("Cargo.toml"));
+    command::run(
+        "cargo test",
+        cargo.args(["--", "--ignored", "code_page::wine"]),
     )
 }
 

@@ -1,130 +1,122 @@
 //! The system's code page: what the kernel's UTF-16 becomes on its way to a
 //! debugger, and what the debugger shows it as.
 
+mod table;
+#[cfg(test)]
+mod wine;
+
 use std::fmt;
 use std::str::FromStr;
 
-use encoding_rs::{EncoderResult, Encoding, mem};
-use oem_cp::code_table::{DECODING_TABLE_CP_MAP, ENCODING_TABLE_CP_MAP};
-use oem_cp::code_table_type::TableType;
+use encoding_rs::mem;
 use thiserror::Error;
 
-/// What a Windows code page prints for a character that it does not have.
-const UNMAPPABLE: u8 = b'?';
+use table::{PAGES, Table};
 
-/// A code page by its Windows number, such as 65001 (UTF-8) or 936 (GBK).
+/// An ANSI code page by its Windows number, such as 65001 (UTF-8) or 936 (GBK).
 ///
-/// A character that the page lacks becomes `?`, one for each UTF-16 unit, as
-/// `RtlUnicodeToMultiByteN` writes it. The "best fit" pairs that Windows has
-/// for some pages (`ł` to `l` in 1252, say) are not modelled: they become `?`
-/// too. Pages 932, 936, 949 and 950 are those of the WHATWG Encoding Standard,
-/// which hold a few characters more than Windows' own.
+/// Text is converted as `RtlUnicodeToMultiByteN` does it: one UTF-16 unit at a
+/// time by the page's table, which holds Microsoft's best fit too (`ł` is `l`
+/// in 1252, `◙` a line feed in 874). A unit that the table lacks becomes `?`;
+/// so do both halves of a surrogate pair.
+///
+/// For 65001 there is no such table, and what [`RtlUnicodeToMultiByteN`][multi]
+/// and `DbgPrint` do with a surrogate pair is not documented. If they are given
+/// the whole string, as [`RtlUnicodeToUTF8N`][utf8] is, then a pair becomes one
+/// character of four bytes: that is [`UTF_8`](Self::UTF_8). If they are given
+/// one unit at a time, then each half is an invalid character, for which
+/// `RtlUnicodeToUTF8N` writes U+FFFD: that is
+/// [`UTF_8_BY_UNIT`](Self::UTF_8_BY_UNIT). A driver must not depend on either.
+/// In both a unit becomes at most three bytes and only a control character
+/// becomes a control byte.
+///
+/// [multi]: https://learn.microsoft.com/windows-hardware/drivers/ddi/ntifs/nf-ntifs-rtlunicodetomultibyten
+/// [utf8]: https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-rtlunicodetoutf8n
 #[derive(Clone, Copy)]
-pub struct CodePage {
-    number: u16,
-    table: Table,
-}
+pub struct CodePage(Conversion);
 
 #[derive(Clone, Copy)]
-enum Table {
+enum Conversion {
     Utf8,
-    Ansi(&'static Encoding),
-    Oem(&'static oem_cp::OEMCPHashMap<char, u8>, &'static TableType),
+    Utf8ByUnit,
+    Table { number: u16, table: &'static Table },
 }
 
-/// A code page number that cannot be a Windows system's, or is not known here.
+/// A number that is not that of an ANSI code page.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error(
-    "code page {0} is not known here; use 65001 (UTF-8), 936 (GBK), 932, 949, 950, 874, 1250 to \
-     1258, or an OEM page such as 437 or 850"
+    "{0} is not an ANSI code page of Windows; use 65001 (UTF-8), 874, 932, 936 (GBK), 949, 950, or \
+     1250 to 1258"
 )]
 pub struct UnknownCodePage(pub String);
 
 impl CodePage {
-    /// Page 65001, the default.
-    pub const UTF_8: Self = Self {
-        number: 65001,
-        table: Table::Utf8,
-    };
+    /// Page 65001, the default, converted a string at a time.
+    pub const UTF_8: Self = Self(Conversion::Utf8);
 
-    /// The page with this Windows number; `None` where no Windows system can be
-    /// set to it, or it is not known here.
+    /// Page 65001, converted a UTF-16 unit at a time.
+    pub const UTF_8_BY_UNIT: Self = Self(Conversion::Utf8ByUnit);
+
+    /// The page with this Windows number; `None` where it is not the ANSI code
+    /// page of any Windows system.
     #[must_use]
     pub fn from_number(number: u16) -> Option<Self> {
-        let table = match number {
-            65001 => Table::Utf8,
-            874 | 932 | 936 | 949 | 950 | 1250..=1258 => {
-                Table::Ansi(codepage::to_encoding(number)?)
-            }
-            _ => Table::Oem(
-                ENCODING_TABLE_CP_MAP.get(&number)?,
-                DECODING_TABLE_CP_MAP.get(&number)?,
-            ),
-        };
-        Some(Self { number, table })
+        if number == UTF_8_NUMBER {
+            return Some(Self::UTF_8);
+        }
+        let page = PAGES.iter().find(|page| page.number == number)?;
+        let table = page.table();
+        Some(Self(Conversion::Table { number, table }))
+    }
+
+    /// Every ANSI code page, 65001 in both its readings.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let tables = PAGES
+            .iter()
+            .filter_map(|page| Self::from_number(page.number));
+        tables.chain([Self::UTF_8, Self::UTF_8_BY_UNIT])
     }
 
     /// The page's Windows number.
     #[must_use]
-    pub fn number(self) -> u16 {
-        self.number
-    }
-
-    /// Appends `units` to `output` in this page.
-    ///
-    /// A lone surrogate is U+FFFD in UTF-8 and `?` elsewhere.
-    pub fn encode(self, units: &[u16], output: &mut Vec<u8>) {
-        match self.table {
-            Table::Utf8 => encode_utf8(units, output),
-            Table::Ansi(encoding) => encode_ansi(encoding, units, output),
-            Table::Oem(table, _) => output.extend(units.iter().map(|&unit| oem_byte(table, unit))),
+    pub const fn number(self) -> u16 {
+        match self.0 {
+            Conversion::Utf8 | Conversion::Utf8ByUnit => UTF_8_NUMBER,
+            Conversion::Table { number, .. } => number,
         }
     }
 
-    /// What a viewer on a system with this code page shows for `bytes`.
+    /// Appends `units` to `output` in this page.
+    pub fn encode(self, units: &[u16], output: &mut Vec<u8>) {
+        match self.0 {
+            Conversion::Utf8 => encode_utf8(units, output),
+            Conversion::Utf8ByUnit => units.chunks(1).for_each(|unit| encode_utf8(unit, output)),
+            Conversion::Table { table, .. } => table.encode(units, output),
+        }
+    }
+
+    /// What a viewer on a system with this code page shows for `bytes`; U+FFFD
+    /// for those that stand for no character.
     #[must_use]
     pub fn decode(self, bytes: &[u8]) -> String {
-        match self.table {
-            Table::Utf8 => String::from_utf8_lossy(bytes).into_owned(),
-            Table::Ansi(encoding) => encoding.decode_without_bom_handling(bytes).0.into_owned(),
-            Table::Oem(_, table) => table.decode_string_lossy(bytes),
+        match self.0 {
+            Conversion::Utf8 | Conversion::Utf8ByUnit => {
+                String::from_utf8_lossy(bytes).into_owned()
+            }
+            Conversion::Table { table, .. } => table.decode(bytes),
         }
     }
 }
 
+const UTF_8_NUMBER: u16 = 65001;
+
+/// A lone surrogate is U+FFFD.
 fn encode_utf8(units: &[u16], output: &mut Vec<u8>) {
     let start = output.len();
     // The most that a UTF-16 unit can become; `convert` then never stops early.
     output.resize(start + units.len() * 3, 0);
     let written = mem::convert_utf16_to_utf8(units, &mut output[start..]);
     output.truncate(start + written);
-}
-
-fn encode_ansi(encoding: &'static Encoding, mut units: &[u16], output: &mut Vec<u8>) {
-    let mut encoder = encoding.new_encoder();
-    let mut piece = [0; 256];
-    loop {
-        let (result, read, written) =
-            encoder.encode_from_utf16_without_replacement(units, &mut piece, true);
-        output.extend_from_slice(&piece[..written]);
-        units = &units[read..];
-        match result {
-            EncoderResult::InputEmpty => return,
-            EncoderResult::OutputFull => {}
-            EncoderResult::Unmappable(character) => {
-                output.extend(std::iter::repeat_n(UNMAPPABLE, character.len_utf16()));
-            }
-        }
-    }
-}
-
-fn oem_byte(table: &oem_cp::OEMCPHashMap<char, u8>, unit: u16) -> u8 {
-    match u8::try_from(unit) {
-        Ok(ascii) if ascii.is_ascii() => ascii,
-        _ => char::from_u32(u32::from(unit))
-            .and_then(|character| table.get(&character).copied())
-            .unwrap_or(UNMAPPABLE),
-    }
 }
 
 impl FromStr for CodePage {
@@ -140,7 +132,8 @@ impl FromStr for CodePage {
 
 impl PartialEq for CodePage {
     fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
+        let is_by_unit = |page: &Self| matches!(page.0, Conversion::Utf8ByUnit);
+        self.number() == other.number() && is_by_unit(self) == is_by_unit(other)
     }
 }
 
@@ -154,13 +147,16 @@ impl Default for CodePage {
 
 impl fmt::Debug for CodePage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CodePage({})", self.number)
+        match self.0 {
+            Conversion::Utf8ByUnit => write!(f, "CodePage({}, by unit)", self.number()),
+            _ => write!(f, "CodePage({})", self.number()),
+        }
     }
 }
 
 impl fmt::Display for CodePage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.number.fmt(f)
+        self.number().fmt(f)
     }
 }
 
@@ -192,8 +188,7 @@ mod tests {
             (950, "繁", b"\xc1\x63"),
             (1252, "é€", b"\xe9\x80"),
             (1251, "Ж", b"\xc6"),
-            (437, "é█", b"\x82\xdb"),
-            (850, "ø", b"\x9b"),
+            (874, "ก", b"\xa1"),
         ] {
             assert_eq!(encode_text(page, text), bytes, "{text} in {page}");
             assert_eq!(
@@ -205,16 +200,53 @@ mod tests {
     }
 
     #[test]
+    fn what_a_page_lacks_becomes_what_fits_best() {
+        for (page, text, bytes) in [
+            (1252, "Łódź", "L\u{f3}dz"),
+            (1252, "∞", "8"),
+            (874, "◙♪§¶", "\n\r\x15\x14"),
+            (932, "¥", "\\"),
+            (949, "₩", "\\"),
+            (1250, "∖＼", r"\\"),
+            (1252, "∖［＼］ｕ０", r"\[\]u0"),
+            (1258, "＼", r"\"),
+        ] {
+            let bytes: Vec<u8> = bytes.chars().map(|byte| byte as u8).collect();
+            assert_eq!(encode_text(page, text), bytes, "{text} in {page}");
+        }
+    }
+
+    /// What a log must not let through: these alone, in any page.
+    #[test]
+    fn only_page_874_has_control_characters_as_best_fit() {
+        let mut found = Vec::new();
+        for page in CodePage::all() {
+            for unit in 0..=u16::MAX {
+                let mut bytes = Vec::new();
+                page.encode(&[unit], &mut bytes);
+                if bytes.iter().any(u8::is_ascii_control) && bytes != unit.to_le_bytes()[..1] {
+                    found.push((page.number(), unit));
+                }
+            }
+        }
+        let units = [
+            0xa7, 0xb6, 0x203c, 0x2190, 0x2191, 0x2192, 0x2193, 0x2194, 0x2195, 0x21a8, 0x221f,
+            0x2302, 0x25ac, 0x25b2, 0x25ba, 0x25bc, 0x25c4, 0x25cb, 0x25d8, 0x25d9, 0x263a, 0x263b,
+            0x263c, 0x2640, 0x2642, 0x2660, 0x2663, 0x2665, 0x2666, 0x266a, 0x266b,
+        ];
+        assert_eq!(found, units.map(|unit| (874, unit)));
+    }
+
+    #[test]
     fn what_a_page_lacks_is_one_question_mark_a_unit() {
         assert_eq!(encode_text(1252, "a中b"), b"a?b");
         assert_eq!(encode_text(936, "a\u{1f600}b"), b"a??b");
-        assert_eq!(encode_text(437, "a\u{1f600}中b"), b"a???b");
         assert_eq!(encode_text(65001, "a\u{1f600}b"), "a\u{1f600}b".as_bytes());
     }
 
     #[test]
     fn lone_surrogates_are_marked() {
-        for (page, mark) in [(65001, "\u{fffd}"), (936, "?"), (437, "?"), (1252, "?")] {
+        for (page, mark) in [(65001, "\u{fffd}"), (936, "?"), (1252, "?")] {
             let expected = [b"a", mark.as_bytes(), b"b"].concat();
             assert_eq!(encode(page, &[97, 0xd800, 98]), expected, "{page}");
             assert_eq!(encode(page, &[97, 0xdc00, 98]), expected, "{page}");
@@ -223,12 +255,48 @@ mod tests {
 
     #[test]
     fn unknown_pages_are_refused_by_number() {
-        for page in ["0", "1200", "12345", "99999", "utf8", ""] {
+        for page in ["0", "437", "1200", "12345", "99999", "utf8", ""] {
             assert_eq!(
                 page.parse::<CodePage>().unwrap_err(),
                 UnknownCodePage(page.to_owned())
             );
         }
+    }
+
+    /// Where Wine is not installed, this notices a table that has changed.
+    #[test]
+    fn every_page_is_whole() {
+        let pages = CodePage::all().take(PAGES.len());
+        let sums = pages.map(|page| {
+            let mut bytes = Vec::new();
+            (0..=u16::MAX).for_each(|unit| page.encode(&[unit], &mut bytes));
+            (page.number(), crc32(&bytes))
+        });
+        let whole = [
+            (874, 0x335c_988a),
+            (932, 0xd946_a7bf),
+            (936, 0x858f_a272),
+            (949, 0x713b_52a8),
+            (950, 0x29b9_17c1),
+            (1250, 0x5ed7_97f3),
+            (1251, 0x1536_50a4),
+            (1252, 0x4820_a1b5),
+            (1253, 0xed4f_8dfc),
+            (1254, 0xa2ba_7f10),
+            (1255, 0x63ad_22bb),
+            (1256, 0x0b0c_e8a5),
+            (1257, 0xbc79_486b),
+            (1258, 0xb269_3c2a),
+        ];
+        assert_eq!(sums.collect::<Vec<_>>(), whole);
+    }
+
+    fn crc32(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(u32::MAX, |sum, &byte| {
+            (0..8).fold(sum ^ u32::from(byte), |sum, _| {
+                sum >> 1 ^ if sum & 1 == 1 { 0xedb8_8320 } else { 0 }
+            })
+        })
     }
 
     proptest! {
@@ -238,8 +306,17 @@ mod tests {
         }
 
         #[test]
+        fn both_readings_of_65001_agree_but_for_surrogates(units: Vec<u16>) {
+            let (mut whole, mut by_unit) = (Vec::new(), Vec::new());
+            CodePage::UTF_8.encode(&units, &mut whole);
+            CodePage::UTF_8_BY_UNIT.encode(&units, &mut by_unit);
+            prop_assert!(whole.len().max(by_unit.len()) <= 3 * units.len());
+            let has_surrogates = units.iter().any(|unit| (0xd800..0xe000).contains(unit));
+            prop_assert!(has_surrogates || whole == by_unit);
+        }
+
+        #[test]
         fn every_unit_is_accounted_for_in_a_single_byte_page(units: Vec<u16>) {
-            prop_assert_eq!(encode(437, &units).len(), units.len());
             prop_assert_eq!(encode(1252, &units).len(), units.len());
         }
     }
