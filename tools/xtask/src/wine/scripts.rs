@@ -15,6 +15,7 @@ const DRIVER: &str = "windows/system32/drivers/procmon.sys";
 
 const ERROR_ACCESS_DENIED: i32 = 5;
 const ERROR_INVALID_IMAGE_HASH: i32 = 577;
+const ERROR_SERVICE_EXISTS: i32 = 1073;
 
 /// Runs the case.
 pub fn check(prefix: &Prefix, fixtures: &Fixtures) -> Result<()> {
@@ -37,6 +38,7 @@ pub fn check(prefix: &Prefix, fixtures: &Fixtures) -> Result<()> {
             r"copy C:\windows\system32\hostname.exe C:\windows\system32\fltmc.exe",
         ])?
         .success()?;
+    refuses_the_service_of_the_inf(&machine)?;
     refuses_without_test_signing(&machine)?;
     machine
         .run([
@@ -98,6 +100,28 @@ fn refuses_without_elevation(machine: &Machine<'_>) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// A service whose image is in the driver store belongs to the INF, and both
+/// scripts leave it as it is.
+fn refuses_the_service_of_the_inf(machine: &Machine<'_>) -> Result<()> {
+    let procmon = Service::named(machine, "procmon");
+    let image = r"C:\windows\System32\DriverStore\FileRepository\procmon.inf_amd64_0\procmon.sys";
+    machine
+        .run([
+            "sc.exe", "create", "procmon", "type=", "kernel", "start=", "demand", "binPath=", image,
+        ])?
+        .success()?;
+    for name in ["install", "uninstall"] {
+        let outcome = script(machine, name)?;
+        ensure!(
+            outcome.code == Some(ERROR_SERVICE_EXISTS & 0xff)
+                && outcome.output.contains("procmon.inf has installed"),
+            "where the INF installed the service, {outcome}"
+        );
+        ensure!(procmon.exists()?, "{name} deleted the service of the INF");
+    }
+    procmon.delete()
 }
 
 fn refuses_without_test_signing(machine: &Machine<'_>) -> Result<()> {

@@ -10,6 +10,9 @@ setlocal enableextensions
 set "FOLDER=%~dp0"
 set "DRIVER=%SystemRoot%\System32\drivers\procmon.sys"
 set "RECORD=HKLM\SOFTWARE\procmon"
+set "SERVICE=HKLM\SYSTEM\CurrentControlSet\Services\procmon"
+rem Another find, such as GNU's, may come first on the PATH.
+set "FIND=%SystemRoot%\System32\find.exe"
 
 fltmc >nul 2>&1
 if errorlevel 1 (
@@ -20,13 +23,24 @@ if not exist "%FOLDER%procmon.sys" (
     echo install: procmon.sys is not beside install.cmd. Unpack the whole package.
     exit /b 2
 )
+rem A service that the INF installed runs from the driver store. Deleting it here
+rem would leave the package in the store: only pnputil removes both.
+reg query %SERVICE% /v ImagePath 2>nul | "%FIND%" "DriverStore" >nul
+if not errorlevel 1 (
+    echo install: procmon.inf has installed the service procmon. Remove it first:
+    echo   pnputil /enum-drivers
+    echo     lists the oemN.inf whose original name is procmon.inf
+    echo   sc stop procmon
+    echo   pnputil /delete-driver oemN.inf /uninstall
+    exit /b 1073
+)
 if /i "%~1"=="/signed" goto service
 
 rem What this start of Windows allows, whatever bcdedit says of the next one.
-reg query HKLM\SYSTEM\CurrentControlSet\Control /v SystemStartOptions 2>nul | find "TESTSIGNING" >nul
+reg query HKLM\SYSTEM\CurrentControlSet\Control /v SystemStartOptions 2>nul | "%FIND%" "TESTSIGNING" >nul
 if not errorlevel 1 goto certificate
 echo install: Windows does not accept test signatures now.
-reg query HKLM\SYSTEM\CurrentControlSet\Control\SecureBoot\State /v UEFISecureBootEnabled 2>nul | find "0x1" >nul
+reg query HKLM\SYSTEM\CurrentControlSet\Control\SecureBoot\State /v UEFISecureBootEnabled 2>nul | "%FIND%" "0x1" >nul
 if not errorlevel 1 echo   Turn Secure Boot off in the settings of this virtual machine; then, as administrator,
 echo   type "bcdedit /set testsigning on", restart Windows, and run install.cmd again.
 exit /b 577
