@@ -1,0 +1,198 @@
+//! The pages name what exists: links lead somewhere, paths are in the tree, and
+//! the debugger's symbols are in the PDB.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use pdb2::{FallibleIterator as _, PDB, SymbolData, TypeData};
+
+fn root() -> PathBuf {
+    fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap()
+}
+
+/// Every page, with its path from the root.
+fn pages() -> Vec<(String, String)> {
+    fn collect(folder: &Path, pages: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if path.is_dir() && name != "target" && !name.starts_with('.') {
+                collect(&path, pages);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    let root = root();
+    let mut paths = Vec::new();
+    collect(&root, &mut paths);
+    assert!(paths.len() > 5, "only {paths:?}");
+    let page = |path: PathBuf| {
+        let name = path.strip_prefix(&root).unwrap().display().to_string();
+        (name, fs::read_to_string(path).unwrap())
+    };
+    paths.into_iter().map(page).collect()
+}
+
+/// Where the links of a page lead.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let links = text.split("](").skip(1);
+    links.map(|link| link.split(')').next().unwrap())
+}
+
+/// The fragments of a page's headings, as GitHub makes them.
+fn fragments(text: &str) -> BTreeSet<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let fragment = |heading: &str| {
+        let title = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = title
+            .chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(fragment).collect()
+}
+
+/// What a page's local link lacks, if anything.
+fn broken(page: &Path, link: &str) -> Option<&'static str> {
+    if link.starts_with("https://") {
+        return None;
+    }
+    let (file, fragment) = link.split_once('#').unwrap_or((link, ""));
+    let target = match file {
+        "" => page.to_owned(),
+        file => page.parent().unwrap().join(file),
+    };
+    if !target.exists() {
+        return Some("no such file");
+    }
+    let has_fragment = || fragments(&fs::read_to_string(&target).unwrap()).contains(fragment);
+    (!fragment.is_empty() && !has_fragment()).then_some("no such heading")
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let root = root();
+    for (name, text) in pages() {
+        for link in links(&text) {
+            assert_eq!(broken(&root.join(&name), link), None, "{name}: {link}");
+        }
+    }
+    let page = root.join("docs/windows.md");
+    for link in [
+        "none.md",
+        "../none.md",
+        "#none",
+        "../README.md#none",
+        "http://example.org",
+    ] {
+        assert_ne!(broken(&page, link), None, "{link}");
+    }
+}
+
+/// The paths of this repository that a page names: what is in backquotes and
+/// begins with one of its folders.
+fn paths(text: &str) -> impl Iterator<Item = &str> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    quoted.filter(|quoted| {
+        let folder = quoted.split_once('/').map(|(folder, _)| folder);
+        ["src", "tools", "docs", ".github", ".cargo", ".ci"]
+            .map(Some)
+            .contains(&folder)
+            && !quoted.contains([' ', '*', '…', '\n'])
+    })
+}
+
+#[test]
+fn paths_are_in_the_tree() {
+    let root = root();
+    let mut seen = 0;
+    for (name, text) in pages() {
+        // From the root, or from a folder that the page is in.
+        let page = root.join(&name);
+        let from: Vec<_> = page.ancestors().skip(1).collect();
+        for path in paths(&text) {
+            let found = from.iter().any(|folder| folder.join(path).exists());
+            assert!(found, "{name}: {path} is not there");
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "only {seen} paths were found");
+    assert_eq!(
+        paths("`src/none.rs`, `target/none`, src/x, `cargo xtask`, `tools/none`")
+            .collect::<Vec<_>>(),
+        ["src/none.rs", "tools/none"]
+    );
+}
+
+/// The driver's functions, public symbols and types, as its PDB names them.
+fn symbols() -> BTreeSet<String> {
+    let image = env::var_os("PROCMON_SYS").map_or_else(
+        || root().join("target/driver/x64/procmon.sys"),
+        PathBuf::from,
+    );
+    let file = image.with_extension("pdb");
+    let file = File::open(&file)
+        .unwrap_or_else(|error| panic!("{}: {error}; cargo xtask build", file.display()));
+    let mut pdb = PDB::open(file).unwrap();
+    let mut symbols = BTreeSet::new();
+
+    let table = pdb.global_symbols().unwrap();
+    let mut globals = table.iter();
+    while let Some(symbol) = globals.next().unwrap() {
+        let name = match symbol.parse() {
+            Ok(SymbolData::Public(public)) => public.name,
+            Ok(SymbolData::ProcedureReference(procedure)) => procedure.name.unwrap(),
+            _ => continue,
+        };
+        symbols.insert(name.to_string().into_owned());
+    }
+    let types = pdb.type_information().unwrap();
+    let mut types = types.iter();
+    while let Some(found) = types.next().unwrap() {
+        if let Ok(TypeData::Class(class)) = found.parse()
+            && !class.properties.forward_reference()
+        {
+            symbols.insert(class.name.to_string().into_owned());
+        }
+    }
+    symbols
+}
+
+/// Whether the debugger takes a pattern for a name: it ignores case, and a `*`
+/// at the end stands for anything.
+fn fits(pattern: &str, name: &str) -> bool {
+    let (pattern, name) = (pattern.to_lowercase(), name.to_lowercase());
+    match pattern.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => name == pattern,
+    }
+}
+
+/// What stands behind `procmon!` on a page.
+fn named(text: &str) -> BTreeSet<&str> {
+    let named = text.split("procmon!").skip(1);
+    let named = named.map(|text| text.split(['`', '"']).next().unwrap());
+    named
+        .map(|text| text.split_whitespace().next().unwrap())
+        .collect()
+}
+
+#[test]
+fn the_debugger_finds_every_symbol() {
+    let symbols = symbols();
+    let page = fs::read_to_string(root().join("docs/windows.md")).unwrap();
+    let named = named(&page);
+    assert!(named.contains("DriverEntry"), "{named:?}");
+    for pattern in named {
+        assert!(
+            symbols.iter().any(|symbol| fits(pattern, symbol)),
+            "docs/windows.md names procmon!{pattern}, which is not in the PDB"
+        );
+    }
+    for none in ["driver_entry", "DriverEntr", "procmon::none*"] {
+        assert!(!symbols.iter().any(|symbol| fits(none, symbol)), "{none}");
+    }
+}
