@@ -1,14 +1,13 @@
 //! A figure beyond the budget fails the program, by the figure's name.
 
 use std::fs;
-use std::path::Path;
 use std::process::{Command, Output};
 
 /// Measures the driver in C that does least, held to a limit of its lines.
 fn check(most: u32) -> Output {
-    let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/driver/peer");
-    let driver = peers.join("article.sys");
-    assert!(driver.exists(), "run `cargo xtask bench --counts` first");
+    // The folder of all peers.
+    let driver = driver_images::peer("article");
+    let peers = driver_images::peer("full").with_file_name("");
     let folder = tempfile::tempdir().unwrap();
     let budget = folder.path().join("budget.toml");
     let limit = format!("\"procmon: DbgPrint calls, create\" = {most}\n");

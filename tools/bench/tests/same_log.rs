@@ -1,34 +1,20 @@
 //! The C peer is a fair measure only if it prints what procmon prints.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use ntsim::dbg::{DebugMessage, DebugOutput};
+use ntsim::dbg::Transcript;
 use ntsim::nt::ClientId;
 use ntsim::{Kernel, ProcessCreation, ProcessExit};
 
-#[derive(Default)]
-struct Log(Mutex<Vec<u8>>);
-
-impl DebugOutput for Log {
-    fn print(&self, message: &DebugMessage<'_>) {
-        self.0.lock().unwrap().extend_from_slice(message.text);
-    }
-}
-
 /// What a driver prints of a set of lives.
-fn log_of(image: &str, texts: &[Option<Vec<u16>>]) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../target/driver")
-        .join(image);
-    let log = Arc::new(Log::default());
+fn log_of(image: &Path, texts: &[Option<Vec<u16>>]) -> String {
+    let log = Arc::new(Transcript::default());
     let kernel = Kernel::builder()
-        .debug_output(Arc::clone(&log) as Arc<dyn DebugOutput>)
+        .debug_output(Arc::clone(&log) as _)
         .build()
         .unwrap();
-    let driver = kernel
-        .load_driver(&path, "procmon")
-        .unwrap_or_else(|error| panic!("{error}; run `cargo xtask bench --counts` first"));
+    let driver = kernel.load_driver(image, "procmon").unwrap();
     for (id, text) in (0x1000..).step_by(4).zip(texts) {
         let reparented = id % 8 == 0;
         let process = ProcessCreation {
@@ -54,7 +40,7 @@ fn log_of(image: &str, texts: &[Option<Vec<u16>>]) -> String {
             .unwrap();
     }
     assert!(kernel.unload_driver(driver).unwrap().is_empty());
-    String::from_utf8(log.0.lock().unwrap().clone()).unwrap()
+    log.take_text().concat()
 }
 
 #[test]
@@ -74,8 +60,8 @@ fn the_c_peer_prints_what_procmon_prints() {
         }
     }
     let (procmon, peer) = (
-        log_of("x64/procmon.sys", &texts),
-        log_of("peer/full.sys", &texts),
+        log_of(&driver_images::procmon(), &texts),
+        log_of(&driver_images::peer("full"), &texts),
     );
     assert!(procmon.lines().count() > 1_000);
     for (ours, theirs) in procmon.lines().zip(peer.lines()) {

@@ -2,6 +2,7 @@
 
 pub mod code_page;
 pub mod format;
+mod transcript;
 
 use std::cell::RefCell;
 
@@ -13,6 +14,7 @@ use crate::nt::Irql;
 use crate::report::Rule;
 use crate::routine::{Call, Fault, Outcome, Routine, status};
 use format::{FormatError, Printed};
+pub use transcript::Transcript;
 
 /// The routines of debug output.
 pub const ROUTINES: &[Routine] = &[

@@ -13,7 +13,6 @@ pub mod load;
 mod procmon;
 pub mod reload;
 pub mod slots;
-mod transcript;
 
 pub use judge::Judge;
 pub use procmon::Procmon;

@@ -1,37 +1,26 @@
 //! Every line of the log, byte for byte, from the release and the debug image.
 
-use std::env;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use ntsim::dbg::{DebugMessage, DebugOutput};
+use ntsim::dbg::Transcript;
 use ntsim::nt::ClientId;
 use ntsim::{CodePage, DriverId, Kernel, ProcessCreation, ProcessExit};
-
-/// Debug output, message by message.
-#[derive(Default)]
-struct Messages(Mutex<Vec<Vec<u8>>>);
-
-impl DebugOutput for Messages {
-    fn print(&self, message: &DebugMessage<'_>) {
-        self.0.lock().unwrap().push(message.text.to_vec());
-    }
-}
 
 /// A machine with the driver loaded.
 struct Machine {
     kernel: Arc<Kernel>,
     driver: DriverId,
-    messages: Arc<Messages>,
+    messages: Arc<Transcript>,
 }
 
 impl Machine {
     fn with(image: &Path, code_page: CodePage) -> Self {
-        let messages = Arc::new(Messages::default());
+        let messages = Arc::new(Transcript::default());
         let kernel = Kernel::builder()
             .code_page(code_page)
-            .debug_output(Arc::clone(&messages) as Arc<dyn DebugOutput>)
+            .debug_output(Arc::clone(&messages) as _)
             .build()
             .unwrap();
         let driver = kernel
@@ -48,7 +37,6 @@ impl Machine {
 
     /// The messages since the last time, each a whole line within the limit.
     fn raw_lines(&self) -> Vec<Vec<u8>> {
-        let messages = std::mem::take(&mut *self.messages.0.lock().unwrap());
         let as_line = |message: Vec<u8>| {
             assert!(message.len() <= 511, "{} bytes in a message", message.len());
             let (end, line) = message.split_last().expect("no message is empty");
@@ -56,7 +44,7 @@ impl Machine {
             assert!(!line.contains(&b'\n'));
             line.to_vec()
         };
-        messages.into_iter().map(as_line).collect()
+        self.messages.take().into_iter().map(as_line).collect()
     }
 
     fn lines(&self) -> Vec<String> {
@@ -78,35 +66,8 @@ impl Machine {
     }
 }
 
-/// The processor that the images are for, as their folders name it.
-const ARCH: &str = if cfg!(target_arch = "aarch64") {
-    "arm64"
-} else {
-    "x64"
-};
-
-/// The images to hold to the grammar: those that `cargo xtask test` names, or
-/// those that `cargo xtask build` made.
-fn images() -> [PathBuf; 2] {
-    let image = |variable, folder: &str| {
-        env::var_os(variable).map_or_else(
-            || {
-                Path::new(env!("CARGO_MANIFEST_DIR"))
-                    .join("../../target/driver")
-                    .join(folder)
-                    .join("procmon.sys")
-            },
-            PathBuf::from,
-        )
-    };
-    [
-        image("PROCMON_SYS", ARCH),
-        image("PROCMON_SYS_DEV", &format!("{ARCH}-dev")),
-    ]
-}
-
 fn with_each_image(test: impl Fn(Machine)) {
-    for image in images() {
+    for image in [driver_images::procmon(), driver_images::procmon_dev()] {
         test(Machine::with(&image, CodePage::UTF_8));
     }
 }
@@ -349,7 +310,7 @@ fn nothing_in_a_text_is_a_line_or_a_directive() {
 #[test]
 fn chinese_names_on_a_chinese_system() {
     let gbk = CodePage::from_number(936).unwrap();
-    for image in images() {
+    for image in [driver_images::procmon(), driver_images::procmon_dev()] {
         let machine = Machine::with(&image, gbk);
         let process = ProcessCreation {
             image_file_name: Some(utf16(r"\??\C:\用户\记事本.exe")),

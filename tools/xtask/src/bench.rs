@@ -171,6 +171,8 @@ fn c_driver(name: &str, folder: &Path, library: &Path) -> Result<()> {
         clang.arg("-isystem").arg(include);
     }
     clang
+        .args(["-MMD", "-MF"])
+        .arg(folder.join(name).with_extension("d"))
         .arg(source(name).with_extension("c"))
         .arg("-o")
         .arg(&object);

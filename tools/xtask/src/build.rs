@@ -97,8 +97,9 @@ pub fn driver(cross: &Cross, profile: Profile) -> Result<PathBuf> {
     place(&built, "procmon", &folder)
 }
 
-/// Puts the image and the symbols of the package `name`, which cargo has built
-/// in `built`, into `folder`, and gives the image's path.
+/// Puts the image of the package `name`, which cargo has built in `built`, into
+/// `folder`, with its symbols and the list of its sources beside it, and returns
+/// the image's path.
 pub fn place(built: &Path, name: &str, folder: &Path) -> Result<PathBuf> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let image = folder.join(name).with_extension("sys");
@@ -106,6 +107,10 @@ pub fn place(built: &Path, name: &str, folder: &Path) -> Result<PathBuf> {
     let symbols = image.with_extension("pdb");
     copy(&built.join(name).with_extension("dll"), &image)?;
     copy(&built.join(name).with_extension("pdb"), &symbols)?;
+    copy(
+        &built.join(name).with_extension("d"),
+        &image.with_extension("d"),
+    )?;
     identity::derive(&image, &symbols)?;
     Ok(image)
 }

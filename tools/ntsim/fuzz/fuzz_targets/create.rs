@@ -5,8 +5,6 @@
 #![no_main]
 
 use std::cell::RefCell;
-use std::env;
-use std::path::{Path, PathBuf};
 
 use libfuzzer_sys::{Corpus, fuzz_target};
 use ntsim::trial::Procmon;
@@ -17,12 +15,8 @@ thread_local! {
 }
 
 fn load() -> Subject {
-    let built =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../target/driver/x64/procmon.sys");
-    let image = env::var_os("PROCMON_SYS").map_or(built, PathBuf::from);
-    Subject::load(&image, "procmon", Box::new(Procmon)).unwrap_or_else(|error| {
-        panic!("{error}; build the driver with `cargo xtask build`, or set PROCMON_SYS")
-    })
+    Subject::load(&driver_images::procmon(), "procmon", Box::new(Procmon))
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 fuzz_target!(|bytes: &[u8]| -> Corpus {

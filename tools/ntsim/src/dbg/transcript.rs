@@ -1,17 +1,27 @@
-//! What a driver prints, kept.
+//! Debug output that is kept.
 
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::dbg::{DebugMessage, DebugOutput};
+use super::{DebugMessage, DebugOutput};
 
-/// One `DbgPrint` each, in their order.
+/// Keeps what drivers print, one message for each `DbgPrint`, in their order.
 #[derive(Debug, Default)]
 pub struct Transcript(Mutex<Vec<Vec<u8>>>);
 
 impl Transcript {
-    /// What was printed since the last time.
+    /// The messages since the last time, in the system's code page.
     pub fn take(&self) -> Vec<Vec<u8>> {
-        std::mem::take(&mut self.lock())
+        mem::take(&mut self.lock())
+    }
+
+    /// The messages since the last time, of a system whose code page is UTF-8.
+    ///
+    /// # Panics
+    /// Where one is not UTF-8.
+    pub fn take_text(&self) -> Vec<String> {
+        let text = |message| String::from_utf8(message).expect("debug output in UTF-8");
+        self.take().into_iter().map(text).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {

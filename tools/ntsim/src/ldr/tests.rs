@@ -1,19 +1,12 @@
 //! The loader against damaged copies of the image that ships.
 
 use super::*;
-use crate::arch::{self, CallSite};
+use crate::arch::CallSite;
 use std::fs;
 use std::time::{Duration, Instant};
 
 fn shipped() -> Vec<u8> {
-    let folder = arch::IMAGE_KIND.to_lowercase();
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../target/driver")
-        .join(folder)
-        .join("procmon.sys");
-    fs::read(&path).unwrap_or_else(|error| {
-        panic!("{}: {error}; run `cargo xtask build` first", path.display())
-    })
+    fs::read(driver_images::procmon()).unwrap()
 }
 
 fn load(data: &[u8]) -> Result<(), ImageError> {

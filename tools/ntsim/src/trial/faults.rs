@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::describe;
 use super::judge::{FailedCall, Finding, Judge};
-use super::transcript::Transcript;
+use crate::dbg::Transcript;
 use crate::intercept::{DriverCall, Failure, Interception, Interceptor, Phase};
 use crate::kernel::{Kernel, LoadError, ProcessCreation, ProcessExit, UnloadError};
 use crate::nt::{ClientId, NtStatus};

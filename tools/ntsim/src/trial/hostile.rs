@@ -14,7 +14,7 @@ use arbitrary::{Arbitrary, Unstructured};
 
 use super::judge::{Finding, Judge};
 use super::load::Error;
-use super::transcript::Transcript;
+use crate::dbg::Transcript;
 use crate::kernel::{Kernel, LoadError};
 use crate::nt::ClientId;
 use crate::ps::announcement::{Announcement, RawBuffer, RawString};

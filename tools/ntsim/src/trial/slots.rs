@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::describe;
 use super::judge::Judge;
 use super::load::Error;
-use super::transcript::Transcript;
+use crate::dbg::Transcript;
 use crate::kernel::{Kernel, LoadError, ProcessCreation};
 use crate::ps::announcement::Announcement;
 use crate::ps::notify::SLOTS;

@@ -24,11 +24,11 @@ fn a_life_from_load_to_unload() {
     let image = Image::shipped();
     let (kernel, lines) = machine();
     let driver = kernel.load_driver(&image.path(), "procmon").unwrap();
-    assert_eq!(lines.take(), ["[procmon] loaded\n"]);
+    assert_eq!(lines.take_text(), ["[procmon] loaded\n"]);
 
     let creation = kernel.create_process(&notepad(0x1a2c)).unwrap();
     assert_eq!((creation.status, creation.vetoed_by), (0, None));
-    let created = lines.take();
+    let created = lines.take_text();
     assert_eq!(
         created[0],
         "[Create] [PID = 0x1a2c, Name=\\??\\C:\\Windows\\notepad.exe] [CurrentPID = 0x2f8] [PPID = 0x2f8]\n"
@@ -39,7 +39,7 @@ fn a_life_from_load_to_unload() {
     );
 
     kernel.exit_process(exit(0x1a2c)).unwrap();
-    let exited = lines.take().concat();
+    let exited = lines.take_text().concat();
     assert!(
         exited.starts_with("[Destroy] [PID = 0x1a2c] [CurrentPID = 0x1a2c] [ExitStatus = 0x0]"),
         "{exited}"
@@ -47,7 +47,10 @@ fn a_life_from_load_to_unload() {
 
     let leftovers = kernel.unload_driver(driver).unwrap();
     assert!(leftovers.is_empty(), "{leftovers:?}");
-    assert_eq!(lines.take(), ["[procmon] unloaded: 1 created, 1 exited\n"]);
+    assert_eq!(
+        lines.take_text(),
+        ["[procmon] unloaded: 1 created, 1 exited\n"]
+    );
     assert_eq!(kernel.violations(), []);
     let held = kernel.held();
     assert_eq!(
@@ -60,7 +63,7 @@ fn a_life_from_load_to_unload() {
     ));
 
     kernel.create_process(&notepad(0x2000)).unwrap();
-    assert_eq!(lines.take(), [""; 0], "nobody listens any more");
+    assert_eq!(lines.take_text(), [""; 0], "nobody listens any more");
 }
 
 #[test]
@@ -68,13 +71,13 @@ fn a_32_bit_process_is_one() {
     let image = Image::shipped();
     let (kernel, lines) = machine();
     kernel.load_driver(&image.path(), "procmon").unwrap();
-    lines.take();
+    lines.take_text();
     let process = ProcessCreation {
         is_wow64: true,
         ..notepad(0x1a2c)
     };
     kernel.create_process(&process).unwrap();
-    let detail = lines.take().swap_remove(1);
+    let detail = lines.take_text().swap_remove(1);
     assert!(detail.starts_with("[Detail 0x1a2c] 32bit"), "{detail}");
 }
 
@@ -89,7 +92,7 @@ fn two_drivers_hear_the_same_events() {
         matches!(again, Err(LoadError::AlreadyLoaded(_))),
         "{again:?}"
     );
-    lines.take();
+    lines.take_text();
     kernel.create_process(&notepad(0x1a2c)).unwrap();
     let count = |lines: &[String]| {
         lines
@@ -97,11 +100,11 @@ fn two_drivers_hear_the_same_events() {
             .filter(|line| line.starts_with("[Create]"))
             .count()
     };
-    assert_eq!(count(&lines.take()), 2);
+    assert_eq!(count(&lines.take_text()), 2);
     assert!(kernel.unload_driver(first).unwrap().is_empty());
-    lines.take();
+    lines.take_text();
     kernel.create_process(&notepad(0x1a30)).unwrap();
-    assert_eq!(count(&lines.take()), 1);
+    assert_eq!(count(&lines.take_text()), 1);
     assert!(kernel.unload_driver(second).unwrap().is_empty());
 }
 

@@ -1,30 +1,15 @@
 //! The image that ships, whole or with a change made to it.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::{env, fs};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-use ntsim::dbg::{DebugMessage, DebugOutput};
+use ntsim::dbg::Transcript;
 use ntsim::{Kernel, LoadError, ProcessCreation};
 use object::LittleEndian as LE;
 use object::Object as _;
 use object::read::pe::PeFile64;
 use tempfile::TempDir;
-
-use crate::code;
-
-/// The image that `cargo xtask test` names, or that `cargo xtask build` made.
-fn shipped() -> PathBuf {
-    env::var_os("PROCMON_SYS").map_or_else(
-        || {
-            Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("../../target/driver")
-                .join(code::FOLDER)
-                .join("procmon.sys")
-        },
-        PathBuf::from,
-    )
-}
 
 /// The driver, as bytes that can be changed, in a folder of its own together
 /// with its symbols.
@@ -35,12 +20,8 @@ pub struct Image {
 
 impl Image {
     pub fn shipped() -> Self {
-        let path = shipped();
-        let data = fs::read(&path).unwrap_or_else(|error| {
-            panic!("{}: {error}; run `cargo xtask build` first", path.display())
-        });
         Self {
-            data,
+            data: fs::read(driver_images::procmon()).unwrap(),
             folder: tempfile::tempdir().expect("a temporary folder"),
         }
     }
@@ -95,8 +76,11 @@ impl Image {
     pub fn path(&self) -> PathBuf {
         let path = self.folder.path().join("procmon.sys");
         fs::write(&path, &self.data).unwrap();
-        fs::copy(shipped().with_extension("pdb"), path.with_extension("pdb"))
-            .expect("symbols beside the driver; run `cargo xtask build` first");
+        fs::copy(
+            driver_images::procmon().with_extension("pdb"),
+            path.with_extension("pdb"),
+        )
+        .expect("symbols beside the driver; run `cargo xtask build` first");
         assert_eq!(
             PeFile64::parse(&*self.data).map(|file| file.is_64()).ok(),
             Some(true)
@@ -114,29 +98,11 @@ impl Image {
     }
 }
 
-/// Keeps what is printed.
-#[derive(Default)]
-pub struct Lines(Mutex<Vec<String>>);
-
-impl DebugOutput for Lines {
-    fn print(&self, message: &DebugMessage<'_>) {
-        let text = String::from_utf8(message.text.to_vec()).expect("UTF-8");
-        self.0.lock().unwrap().push(text);
-    }
-}
-
-impl Lines {
-    /// What was printed since the last time.
-    pub fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-}
-
 /// A machine and what is printed in it.
-pub fn machine() -> (Arc<Kernel>, Arc<Lines>) {
-    let lines = Arc::new(Lines::default());
+pub fn machine() -> (Arc<Kernel>, Arc<Transcript>) {
+    let lines = Arc::new(Transcript::default());
     let kernel = Kernel::builder()
-        .debug_output(Arc::clone(&lines) as Arc<dyn DebugOutput>)
+        .debug_output(Arc::clone(&lines) as _)
         .build()
         .unwrap();
     (kernel, lines)

@@ -284,11 +284,11 @@ fn whatever_is_announced_is_read_back() {
             TestCaseError::fail(stopped.to_string())
         })?;
         *told.lock().unwrap() += 1;
-        let lines: Vec<Vec<u8>> = transcript.take().into_iter().map(String::into_bytes).collect();
+        let lines = transcript.take();
         prop_assert_eq!(Procmon.created(&announced, &[], &lines), Ok(()));
     });
     assert!(kernel.unload_driver(driver).unwrap().is_empty());
     let told = told.into_inner().unwrap();
     let line = format!("[procmon] unloaded: {told} created, 0 exited\n");
-    assert_eq!(transcript.take(), [line]);
+    assert_eq!(transcript.take_text(), [line]);
 }

@@ -1,11 +1,11 @@
 //! The driver that breaks rules, and what the kernel says of it.
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
-use std::{env, fs};
 
-use ntsim::dbg::{DebugMessage, DebugOutput};
+use ntsim::dbg::Transcript;
 use ntsim::{
     Creation, DriverId, Frame, Kernel, LoadError, ProcessCreation, ProcessExit, Rule, UnloadError,
 };
@@ -15,32 +15,6 @@ const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// The process that is created and exits.
 pub const PROCESS: u32 = 0x1a2c;
-
-/// The folder of the driver's image.
-const FOLDER: &str = if cfg!(target_arch = "aarch64") {
-    "arm64-breaker"
-} else {
-    "x64-breaker"
-};
-
-/// Where the driver's image is.
-pub fn image() -> PathBuf {
-    let image = env::var_os("BREAKER_SYS").map_or_else(
-        || {
-            Path::new(env!("CARGO_MANIFEST_DIR"))
-                .join("../../target/driver")
-                .join(FOLDER)
-                .join("breaker.sys")
-        },
-        PathBuf::from,
-    );
-    assert!(
-        image.is_file(),
-        "{} is not there; run `cargo xtask build --breaker` first",
-        image.display()
-    );
-    image
-}
 
 /// A rule that was broken, however the kernel said so.
 #[derive(Debug)]
@@ -53,28 +27,17 @@ pub struct Finding {
     pub count: u64,
 }
 
-/// Keeps what is printed.
-#[derive(Default)]
-struct Lines(Mutex<String>);
-
-impl DebugOutput for Lines {
-    fn print(&self, message: &DebugMessage<'_>) {
-        let text = String::from_utf8_lossy(message.text);
-        self.0.lock().unwrap().push_str(&text);
-    }
-}
-
 /// A machine for drivers that break rules.
 pub struct Machine {
     pub kernel: Arc<Kernel>,
-    lines: Arc<Lines>,
+    lines: Arc<Transcript>,
 }
 
 impl Machine {
     pub fn new() -> Self {
-        let lines = Arc::new(Lines::default());
+        let lines = Arc::new(Transcript::default());
         let kernel = Kernel::builder()
-            .debug_output(Arc::clone(&lines) as Arc<dyn DebugOutput>)
+            .debug_output(Arc::clone(&lines) as _)
             .time_limit(TIME_LIMIT)
             .build()
             .unwrap();
@@ -83,7 +46,7 @@ impl Machine {
 
     /// Loads the driver to commit `misdeed`; `None` where the kernel stopped.
     pub fn load(&self, misdeed: &str) -> Option<DriverId> {
-        match self.kernel.load_driver(&image(), misdeed) {
+        match self.kernel.load_driver(&driver_images::breaker(), misdeed) {
             Ok(driver) => Some(driver),
             Err(LoadError::Stopped(_)) => None,
             Err(error) => panic!("{misdeed}: {error}"),
@@ -148,9 +111,9 @@ impl Machine {
             .collect()
     }
 
-    /// What was printed.
+    /// What was printed since the last time.
     pub fn output(&self) -> String {
-        self.lines.0.lock().unwrap().clone()
+        self.lines.take_text().concat()
     }
 }
 

@@ -7,11 +7,9 @@ use ntsim::{Kernel, Report, Rule};
 use object::LittleEndian as LE;
 use object::read::pe::PeFile64;
 
-use crate::breaker::image;
-
 /// What is recorded of the image with `code` in place of its entry point's.
 fn recorded(code: &[u8]) -> Vec<Report> {
-    let mut data = fs::read(image()).unwrap();
+    let mut data = fs::read(driver_images::breaker()).unwrap();
     let offset = {
         let file = PeFile64::parse(&*data).unwrap();
         let entry = file.nt_headers().optional_header.address_of_entry_point;
@@ -24,7 +22,11 @@ fn recorded(code: &[u8]) -> Vec<Report> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("breaker.sys");
     fs::write(&path, data).unwrap();
-    fs::copy(image().with_extension("pdb"), path.with_extension("pdb")).unwrap();
+    fs::copy(
+        driver_images::breaker().with_extension("pdb"),
+        path.with_extension("pdb"),
+    )
+    .unwrap();
     let kernel = Kernel::builder().build().unwrap();
     // It may well end badly: the code that was there is not whole any more.
     let _ = kernel.load_driver(&path, "veto");

@@ -2,9 +2,6 @@
 //!
 //! The images are the driver's own release image with a few bytes changed.
 
-use std::env;
-use std::path::PathBuf;
-
 use object::pe::IMAGE_DIRECTORY_ENTRY_DEBUG;
 
 use super::all_rules;
@@ -12,9 +9,7 @@ use super::image::{Image, checksum_offset};
 use crate::arch::Arch;
 
 fn driver() -> Image {
-    let file = env::var_os("PROCMON_SYS")
-        .expect("PROCMON_SYS names no image to test with; type: cargo xtask test");
-    Image::open(&PathBuf::from(file), Arch::X64).expect("the driver's image opens")
+    Image::open(&driver_images::procmon(), Arch::X64).expect("the driver's image opens")
 }
 
 /// The rules that `image` breaks.

@@ -2,8 +2,7 @@
 
 use bytemuck::must_cast_slice;
 
-/// The folder of the images, and the machine that these are not for.
-pub const FOLDER: &str = "arm64";
+/// The machine that the images are not for.
 pub const OTHER_MACHINE: u16 = 0x8664;
 
 // mov w0, wzr; ret

@@ -1,7 +1,6 @@
 //! For x64. `DriverEntry` has its registry path in `rdx`.
 
-/// The folder of the images, and the machine that these are not for.
-pub const FOLDER: &str = "x64";
+/// The machine that the images are not for.
 pub const OTHER_MACHINE: u16 = 0xaa64;
 
 // xor eax, eax; ret
