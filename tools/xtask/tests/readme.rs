@@ -59,3 +59,18 @@ fn a_difference_is_noticed() {
         );
     }
 }
+
+#[test]
+fn the_map_is_complete() {
+    let readme = read("README.md");
+    let map = readme.split("## The map").nth(1).unwrap();
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for entry in fs::read_dir(tools).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        if entry.path().is_dir() && name != "target" {
+            let place = format!("`tools/{name}`");
+            assert!(map.contains(&place), "README.md's map lacks {place}");
+        }
+    }
+}
