@@ -2,7 +2,6 @@
 //! the debugger's symbols are in the PDB.
 
 use std::collections::BTreeSet;
-use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
@@ -129,13 +128,7 @@ fn paths_are_in_the_tree() {
 
 /// The driver's functions, public symbols and types, as its PDB names them.
 fn symbols() -> BTreeSet<String> {
-    let image = env::var_os("PROCMON_SYS").map_or_else(
-        || root().join("target/driver/x64/procmon.sys"),
-        PathBuf::from,
-    );
-    let file = image.with_extension("pdb");
-    let file = File::open(&file)
-        .unwrap_or_else(|error| panic!("{}: {error}; cargo xtask build", file.display()));
+    let file = File::open(driver_images::procmon().with_extension("pdb")).unwrap();
     let mut pdb = PDB::open(file).unwrap();
     let mut symbols = BTreeSet::new();
 
