@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use pdb2::{FallibleIterator as _, PDB, SymbolData, TypeData};
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
 fn root() -> PathBuf {
     fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).unwrap()
@@ -17,7 +18,7 @@ fn pages() -> Vec<(String, String)> {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
-            if path.is_dir() && name != "target" && !name.starts_with('.') {
+            if path.is_dir() && !["target", ".git"].contains(&name) {
                 collect(&path, pages);
             } else if path.extension().is_some_and(|extension| extension == "md") {
                 pages.push(path);
@@ -35,23 +36,43 @@ fn pages() -> Vec<(String, String)> {
     paths.into_iter().map(page).collect()
 }
 
-/// Where the links of a page lead.
-fn links(text: &str) -> impl Iterator<Item = &str> {
-    let links = text.split("](").skip(1);
-    links.map(|link| link.split(')').next().unwrap())
+fn events(text: &str) -> Parser<'_> {
+    Parser::new_ext(text, Options::ENABLE_GFM | Options::ENABLE_TABLES)
+}
+
+/// Where the links and images of a page lead.
+fn links(text: &str) -> impl Iterator<Item = String> {
+    events(text).filter_map(|event| match event {
+        Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+            Some(dest_url.into_string())
+        }
+        _ => None,
+    })
 }
 
 /// The fragments of a page's headings, as GitHub makes them.
 fn fragments(text: &str) -> BTreeSet<String> {
-    let headings = text.lines().filter(|line| line.starts_with('#'));
-    let fragment = |heading: &str| {
-        let title = heading.trim_start_matches('#').trim().to_lowercase();
-        let kept = title
-            .chars()
-            .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
-        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
-    };
-    headings.map(fragment).collect()
+    let mut fragments = BTreeSet::new();
+    let mut title = String::new();
+    for event in events(text) {
+        match event {
+            Event::Start(Tag::Heading { .. }) => title.clear(),
+            Event::Text(text) | Event::Code(text) => title.push_str(&text),
+            Event::End(TagEnd::Heading(_)) => {
+                fragments.insert(fragment(&title));
+            }
+            _ => {}
+        }
+    }
+    fragments
+}
+
+fn fragment(title: &str) -> String {
+    let title = title.to_lowercase();
+    let kept = title
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
 /// What a page's local link lacks, if anything.
@@ -76,7 +97,7 @@ fn links_lead_somewhere() {
     let root = root();
     for (name, text) in pages() {
         for link in links(&text) {
-            assert_eq!(broken(&root.join(&name), link), None, "{name}: {link}");
+            assert_eq!(broken(&root.join(&name), &link), None, "{name}: {link}");
         }
     }
     let page = root.join("docs/windows.md");
