@@ -22,8 +22,10 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 clean; 1 the driver broke a rule, faulted, failed to load by its own status or left \
-something behind; 2 usage, or a file or a source of events that cannot be used.";
+Exit codes:
+  0  clean
+  1  a driver broke a rule, failed in DriverEntry, left something behind or failed a trial
+  2  usage, or a file or a source of events that cannot be used";
 
 #[derive(Subcommand)]
 enum Verb {

@@ -17,55 +17,85 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The rule that a driver broke.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Rule {
+/// Declares the rules: each with what breaks it, its name, and what follows.
+macro_rules! rules {
+    ($($(#[$docs:meta])* $rule:ident = $name:literal => $consequence:ident,)*) => {
+        /// The rule that a driver broke.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Rule {
+            $($(#[$docs])* $rule,)*
+        }
+
+        impl Rule {
+            /// All rules.
+            pub const ALL: &[Self] = &[$(Self::$rule),*];
+
+            /// What follows where this rule is broken.
+            #[must_use]
+            pub const fn consequence(self) -> Consequence {
+                match self {
+                    $(Self::$rule => Consequence::$consequence,)*
+                }
+            }
+
+            /// A short stable name for logs and tests.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$rule => $name,)*
+                }
+            }
+        }
+    };
+}
+
+rules! {
     /// Driver code faulted: a bad address, a guard page, an instruction that
     /// is not there or not allowed.
-    Fault,
+    Fault = "fault" => Stop,
     /// The driver ran off the end of its 24 KB kernel stack.
-    StackOverflow,
+    StackOverflow = "stack-overflow" => Stop,
     /// A routine was given a pointer to memory that is not there.
-    BadPointer,
+    BadPointer = "bad-pointer" => Stop,
     /// The driver stopped the system itself (`KeBugCheckEx`).
-    BugCheck,
+    BugCheck = "bug-check" => Stop,
     /// A routine was called at an IRQL that it does not allow, or the level
     /// was not restored.
-    Irql,
+    Irql = "irql" => Stop,
     /// A pool block was freed twice, with a wrong tag, or never allocated.
-    Pool,
+    Pool = "pool" => Stop,
     /// A handle was closed twice, was never open, was opened by someone else,
     /// or was opened where the process of the moment can reach it.
-    Handle,
+    Handle = "handle" => Stop,
     /// A handle or an object was taken for one of another type.
-    ObjectType,
+    ObjectType = "object-type" => Record,
     /// A notify routine was removed from inside itself.
-    NotifyRoutine,
+    NotifyRoutine = "notify-routine" => Stop,
     /// A notify routine was registered a second time, or removed when it was
     /// not registered.
-    Registration,
+    Registration = "registration" => Record,
     /// Something of `PS_CREATE_NOTIFY_INFO` other than `CreationStatus` was
     /// written to.
-    CreateInfo,
+    CreateInfo = "create-info" => Record,
     /// One call of `DbgPrint` with more than 511 bytes, or not of whole lines.
-    Output,
+    Output = "output" => Record,
     /// The image has an instruction that kernel code must not use.
-    Code,
+    Code = "code" => Record,
     /// Driver code did not return in time.
-    Hang,
+    Hang = "hang" => Stop,
     /// A reference count went below zero or an object was used after it died.
-    Object,
+    Object = "object" => Stop,
     /// A routine that this kernel does not model that way was asked for.
-    Unsupported,
+    Unsupported = "unsupported" => Stop,
     /// A pool block was still allocated after `DriverUnload`.
-    PoolLeft,
+    PoolLeft = "pool-left" => List,
     /// A handle was still open after `DriverUnload`.
-    HandleLeft,
+    HandleLeft = "handle-left" => List,
     /// A notify routine was still registered after `DriverUnload`.
-    NotifyRoutineLeft,
+    NotifyRoutineLeft = "notify-routine-left" => List,
     /// An object reference was still held after `DriverUnload`.
-    ReferenceLeft,
+    ReferenceLeft = "reference-left" => List,
 }
 
 /// What follows where a rule is broken.
@@ -77,61 +107,6 @@ pub enum Consequence {
     Record,
     /// It is found, and listed, once the driver is unloaded.
     List,
-}
-
-impl Rule {
-    /// What follows where this rule is broken.
-    #[must_use]
-    pub const fn consequence(self) -> Consequence {
-        match self {
-            Self::Fault
-            | Self::StackOverflow
-            | Self::BadPointer
-            | Self::BugCheck
-            | Self::Irql
-            | Self::Pool
-            | Self::Handle
-            | Self::NotifyRoutine
-            | Self::Object
-            | Self::Hang
-            | Self::Unsupported => Consequence::Stop,
-            Self::ObjectType
-            | Self::Registration
-            | Self::CreateInfo
-            | Self::Output
-            | Self::Code => Consequence::Record,
-            Self::PoolLeft | Self::HandleLeft | Self::NotifyRoutineLeft | Self::ReferenceLeft => {
-                Consequence::List
-            }
-        }
-    }
-
-    /// A short stable name for logs and tests.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Fault => "fault",
-            Self::StackOverflow => "stack-overflow",
-            Self::BadPointer => "bad-pointer",
-            Self::BugCheck => "bug-check",
-            Self::Irql => "irql",
-            Self::Pool => "pool",
-            Self::Handle => "handle",
-            Self::ObjectType => "object-type",
-            Self::NotifyRoutine => "notify-routine",
-            Self::Registration => "registration",
-            Self::CreateInfo => "create-info",
-            Self::Output => "output",
-            Self::Code => "code",
-            Self::Hang => "hang",
-            Self::Object => "object",
-            Self::Unsupported => "unsupported",
-            Self::PoolLeft => "pool-left",
-            Self::HandleLeft => "handle-left",
-            Self::NotifyRoutineLeft => "notify-routine-left",
-            Self::ReferenceLeft => "reference-left",
-        }
-    }
 }
 
 impl fmt::Display for Rule {
