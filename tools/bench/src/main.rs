@@ -33,8 +33,15 @@ use figure::Figure;
 use measure::Extent;
 use null_kernel::Driver;
 
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  measured, and within the budget where --check is given
+  1  a figure is beyond the budget
+  2  usage, or something that cannot be measured";
+
 /// Measures procmon and its peers.
 #[derive(Parser)]
+#[command(after_help = EXIT_CODES)]
 struct Cli {
     /// procmon's release image
     driver: PathBuf,
@@ -95,17 +102,23 @@ impl Drivers {
 
 fn main() -> ExitCode {
     match run(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(exceeded) if exceeded.is_empty() => ExitCode::SUCCESS,
+        Ok(exceeded) => {
+            eprintln!("bench: beyond the budget: {}", exceeded.join("; "));
+            ExitCode::from(1)
+        }
         Err(error) => {
             eprintln!("bench: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(2)
         }
     }
 }
 
-fn run(cli: &Cli) -> Result<()> {
+/// Measures, and returns what is beyond the budget, where that is asked for.
+fn run(cli: &Cli) -> Result<Vec<String>> {
     if let Some(events) = cli.deliver {
-        return whole_path::deliver(&cli.driver, events);
+        whole_path::deliver(&cli.driver, events)?;
+        return Ok(Vec::new());
     }
     let budget = match &cli.budget {
         Some(file) => Budget::read(file)?,
@@ -130,10 +143,11 @@ fn run(cli: &Cli) -> Result<()> {
         let text = document::generated(&cli.with, &held, &sections, &measured.left_out);
         document::update(document, &text, &plot::all(&measured)?)?;
     }
-    if cli.check {
-        budget.check(&figures)?;
-    }
-    Ok(())
+    Ok(if cli.check {
+        budget.exceeded(&figures)
+    } else {
+        Vec::new()
+    })
 }
 
 /// Exact for any count that is met here.

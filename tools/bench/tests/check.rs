@@ -4,7 +4,7 @@ use std::fs;
 use std::process::{Command, Output};
 
 /// Measures the driver in C that does least, held to a limit of its lines.
-fn check(most: u32) -> Output {
+fn check(most: &str) -> Output {
     // The folder of all peers.
     let driver = driver_images::peer("article");
     let peers = driver_images::peer("full").with_file_name("");
@@ -22,7 +22,7 @@ fn check(most: u32) -> Output {
 
 #[test]
 fn a_figure_beyond_the_budget_fails_the_program() {
-    let output = check(1);
+    let output = check("1");
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
@@ -32,6 +32,12 @@ fn a_figure_beyond_the_budget_fails_the_program() {
 
 #[test]
 fn a_figure_within_the_budget_does_not() {
-    let output = check(2);
+    let output = check("2");
     assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn a_budget_that_cannot_be_read_is_told_from_one_that_is_exceeded() {
+    let output = check("few");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
 }
