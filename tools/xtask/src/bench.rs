@@ -14,6 +14,7 @@ use clap::Args;
 use crate::arch::Arch;
 use crate::build::{self, Profile};
 use crate::cross::{self, Cross};
+use crate::exit::Finding;
 use crate::toolchain::{CLANG, DDK_HEADERS, LLD_LINK, LLVM_DLLTOOL};
 use crate::{command, repository};
 
@@ -105,7 +106,7 @@ impl Bench {
 pub fn measure(driver: &Path, arguments: &[OsString]) -> Result<()> {
     let peers = peers()?;
     command::run(
-        "building the measurements",
+        "build the measurements",
         cross::host_cargo()
             .args(["build", "--package", "bench", "--package", "ntsim"])
             .arg("--manifest-path")
@@ -119,6 +120,7 @@ pub fn measure(driver: &Path, arguments: &[OsString]) -> Result<()> {
             .arg(peers)
             .args(arguments),
     )
+    .context(Finding("the measurements ended with a failure".into()))
 }
 
 /// Builds the peers and gives their folder.

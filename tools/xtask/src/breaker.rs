@@ -13,7 +13,7 @@ use crate::{command, repository};
 pub fn build(cross: &Cross) -> Result<PathBuf> {
     let mut cargo = cross.cargo_for("build", &repository::breaker());
     command::run(
-        "building the driver that breaks rules",
+        "build the driver that breaks rules",
         cargo.args(["--release", "--quiet"]),
     )?;
     let arch = cross.arch();

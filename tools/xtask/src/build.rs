@@ -83,7 +83,7 @@ impl Build {
 pub fn driver(cross: &Cross, profile: Profile) -> Result<PathBuf> {
     let mut cargo = cross.cargo("build");
     cargo.args(["--profile", profile.cargo_name()]);
-    command::run("building the driver", &mut cargo)?;
+    command::run("build the driver", &mut cargo)?;
 
     let arch = cross.arch();
     let built = repository::cross_target()

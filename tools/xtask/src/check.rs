@@ -17,6 +17,8 @@ use clap::Args;
 use crate::arch::Arch;
 use crate::build::{self, Profile};
 use crate::cross::Cross;
+use crate::exit::Finding;
+use crate::progress;
 use image::Image;
 pub use image::{checksum_offset, computed_checksum};
 use rules::Rule;
@@ -46,9 +48,9 @@ impl Check {
 pub fn driver(cross: &Cross) -> Result<()> {
     check_image(&build::driver(cross, Profile::Release)?, cross.arch())?;
     metadata::agrees(cross)?;
-    println!("ok    the WDK bindings agree with Microsoft's metadata");
+    progress::answer("ok    the WDK bindings agree with Microsoft's metadata");
     metadata::notices_differences(cross)?;
-    println!("ok    a difference between them is noticed");
+    progress::answer("ok    a difference between them is noticed");
     Ok(())
 }
 
@@ -66,19 +68,19 @@ fn check_image(file: &Path, arch: Arch) -> Result<()> {
     let mut failures = 0;
     for rule in all_rules(arch) {
         match (rule.check)(&image) {
-            Ok(()) => println!("ok    {}", rule.name),
+            Ok(()) => progress::answer(&format!("ok    {}", rule.name)),
             Err(reason) => {
                 failures += 1;
-                println!("FAIL  {}: {reason}", rule.name);
+                progress::answer(&format!("FAIL  {}: {reason}", rule.name));
             }
         }
     }
     if failures != 0 {
-        bail!(
+        bail!(Finding(format!(
             "{}: {failures} of {} checks failed",
             file.display(),
             all_rules(arch).count()
-        );
+        )));
     }
     Ok(())
 }

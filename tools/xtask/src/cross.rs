@@ -13,8 +13,8 @@ use anyhow::Result;
 use crate::arch::Arch;
 use crate::repository;
 use crate::toolchain::{
-    Compiler, DDK_HEADERS, DDK_INCLUDE, DEBIAN_CLIPPY, LIBCLANG, LLD_LINK, LLVM_RC, RC_PATH,
-    StandardLibrary, provide, sysroot, windows_compiler,
+    Compiler, DDK_HEADERS, DDK_INCLUDE, DEBIAN_CLIPPY, LIBCLANG, LLD_LINK, LLVM_RC, Need, RC_PATH,
+    Requirement, StandardLibrary, provide, sysroot, windows_compiler,
 };
 
 /// What the linker is told beyond what the driver's build script asks for.
@@ -57,18 +57,22 @@ pub struct Cross {
     ddk_headers: PathBuf,
 }
 
+/// What compiling for Windows takes.
+pub fn needs(arch: Arch) -> Vec<&'static dyn Need> {
+    const X64: Requirement<Compiler> = windows_compiler(Arch::X64);
+    const ARM64: Requirement<Compiler> = windows_compiler(Arch::Arm64);
+    let compiler: &dyn Need = match arch {
+        Arch::X64 => &X64,
+        Arch::Arm64 => &ARM64,
+    };
+    vec![compiler, &LLD_LINK, &LLVM_RC, &LIBCLANG, &DDK_HEADERS]
+}
+
 impl Cross {
     /// Finds the tools, or installs those that are missing.
     pub fn new(arch: Arch) -> Result<Self> {
-        let windows_compiler = windows_compiler(arch);
-        provide(&[
-            &windows_compiler,
-            &LLD_LINK,
-            &LLVM_RC,
-            &LIBCLANG,
-            &DDK_HEADERS,
-        ])?;
-        let compiler = windows_compiler.get()?;
+        provide(&needs(arch))?;
+        let compiler = windows_compiler(arch).get()?;
         let sysroot = match compiler.standard_library {
             StandardLibrary::Installed => None,
             StandardLibrary::Source => {

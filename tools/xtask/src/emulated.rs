@@ -8,8 +8,8 @@ use anyhow::Result;
 
 use crate::cross::{clippy_for, host_cargo, use_compiler};
 use crate::toolchain::{
-    ARM64_GCC, ARM64_LINUX, ARM64_LINUX_COMPILER, Compiler, QEMU_ARM64, StandardLibrary, provide,
-    sysroot,
+    ARM64_GCC, ARM64_LINUX, ARM64_LINUX_COMPILER, Compiler, Need, QEMU_ARM64, StandardLibrary,
+    provide, sysroot,
 };
 use crate::{command, repository};
 
@@ -23,18 +23,14 @@ pub struct Emulated {
 }
 
 impl Emulated {
-    /// Sees to it that what it takes is on the machine.
-    ///
-    /// # Errors
-    ///
-    /// When something is missing and cannot be installed.
-    pub fn provide() -> Result<()> {
-        provide(&[&ARM64_LINUX_COMPILER, &ARM64_GCC, &QEMU_ARM64])
+    /// What it takes.
+    pub fn needs() -> [&'static dyn Need; 3] {
+        [&ARM64_LINUX_COMPILER, &ARM64_GCC, &QEMU_ARM64]
     }
 
     /// Finds the tools, or installs those that are missing.
     pub fn new() -> Result<Self> {
-        Self::provide()?;
+        provide(&Self::needs())?;
         let compiler = ARM64_LINUX_COMPILER.get()?;
         let linker = ARM64_GCC.get()?;
         let sysroot = match compiler.standard_library {
@@ -108,7 +104,7 @@ impl Emulated {
     /// Builds the embedded kernel and gives the command that runs it.
     pub fn build_ntsim(&self) -> Result<Command> {
         command::run(
-            "building ntsim for ARM64",
+            "build ntsim for ARM64",
             self.cargo("build")
                 .args(["--package", "ntsim", "--bin", "ntsim"]),
         )?;

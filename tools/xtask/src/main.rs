@@ -10,9 +10,14 @@ mod check;
 mod command;
 mod cross;
 mod emulated;
+mod exit;
+mod fmt;
+mod images;
 mod inf;
+mod lint;
 mod mutants;
 mod package;
+mod progress;
 mod repository;
 mod reproduce;
 mod run;
@@ -27,48 +32,60 @@ use clap::{Parser, Subcommand};
 
 /// Builds, runs, tests and checks procmon.
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", after_help = exit::HELP)]
 struct Cli {
+    /// Show all that the programs write which a verb runs, not only where one
+    /// fails
+    #[arg(long, short)]
+    verbose: bool,
     #[command(subcommand)]
     verb: Verb,
 }
 
 #[derive(Subcommand)]
 enum Verb {
-    Build(build::Build),
-    Package(package::Package),
     Run(run::Run),
+    Test(test::Test),
+    Build(build::Build),
+    Check(check::Check),
+    Package(package::Package),
     Fault(trial::Fault),
     Stress(trial::Stress),
     Fuzz(trial::Fuzz),
-    Test(test::Test),
-    Check(check::Check),
-    Mutants(mutants::Mutants),
-    Bench(bench::Bench),
     Wine(wine::Wine),
+    Bench(bench::Bench),
+    Mutants(mutants::Mutants),
     Reproduce(reproduce::Reproduce),
+    Lint(lint::Lint),
+    Fmt(fmt::Fmt),
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().verb {
-        Verb::Build(verb) => verb.execute(),
-        Verb::Package(verb) => verb.execute(),
+    let cli = Cli::parse();
+    if cli.verbose {
+        progress::show_all_output();
+    }
+    let outcome = match cli.verb {
         Verb::Run(verb) => verb.execute(),
+        Verb::Test(verb) => verb.execute(),
+        Verb::Build(verb) => verb.execute(),
+        Verb::Check(verb) => verb.execute(),
+        Verb::Package(verb) => verb.execute(),
         Verb::Fault(verb) => verb.execute(),
         Verb::Stress(verb) => verb.execute(),
         Verb::Fuzz(verb) => verb.execute(),
-        Verb::Test(verb) => verb.execute(),
-        Verb::Check(verb) => verb.execute(),
-        Verb::Mutants(verb) => verb.execute(),
-        Verb::Bench(verb) => verb.execute(),
         Verb::Wine(verb) => verb.execute(),
+        Verb::Bench(verb) => verb.execute(),
+        Verb::Mutants(verb) => verb.execute(),
         Verb::Reproduce(verb) => verb.execute(),
+        Verb::Lint(verb) => verb.execute(),
+        Verb::Fmt(verb) => verb.execute(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            progress::say(&format!("error: {error:#}"));
+            exit::code(&error)
         }
     }
 }

@@ -18,7 +18,8 @@ use clap::Args;
 
 use crate::arch::Arch;
 use crate::cross::{self, Cross};
-use crate::{build, command, repository};
+use crate::exit::{Finding, Usage};
+use crate::{build, command, progress, repository};
 use defects::{DEFECTS, Defect};
 
 /// Give the driver one defect after the other, and see the tests fail for each.
@@ -53,7 +54,9 @@ impl Mutants {
             })
             .collect();
         if chosen.is_empty() {
-            bail!("no defect has that name; `cargo xtask mutants` tries them all");
+            bail!(Usage(
+                "no defect has that name; `cargo xtask mutants` tries them all".into()
+            ));
         }
         every_defect_fits()?;
         let start = Instant::now();
@@ -65,13 +68,15 @@ impl Mutants {
             bail!("{test} fails for the driver as it is; `cargo xtask test` says why");
         }
 
-        println!("| Defect | Caught by |");
-        println!("| --- | --- |");
+        progress::answer("| Defect | Caught by |\n| --- | --- |");
         let survivors = try_all(&cross, &chosen)?;
         let seconds = start.elapsed().as_secs();
-        eprintln!("{} mutants in {seconds} s", chosen.len());
+        progress::say(&format!("{} mutants in {seconds} s", chosen.len()));
         if !survivors.is_empty() {
-            bail!("no test notices: {}", survivors.join(", "));
+            bail!(Finding(format!(
+                "no test notices: {}",
+                survivors.join(", ")
+            )));
         }
         Ok(())
     }
@@ -119,7 +124,7 @@ fn try_all(cross: &Cross, defects: &[&Defect]) -> Result<Vec<&'static str>> {
                 Some((first, [])) => format!("`{first}`"),
                 Some((first, others)) => format!("`{first}` and {} more", others.len()),
             };
-            println!("| {} | {caught} |", defect.name);
+            progress::answer(&format!("| {} | {caught} |", defect.name));
         }
         builder.join().expect("the builder does not panic")?;
         Ok(survivors)
@@ -141,7 +146,7 @@ fn mutant(cross: &Cross, defect: Option<&Defect>) -> Result<PathBuf> {
         .arg("--manifest-path")
         .arg(source.join("Cargo.toml"))
         .args(["--release", "--quiet"]);
-    command::run("building a mutant", &mut cargo)?;
+    command::run("build a mutant", &mut cargo)?;
     let built = repository::cross_target()
         .join(cross.arch().target())
         .join("release");
@@ -180,7 +185,7 @@ fn test_command() -> std::process::Command {
 }
 
 fn build_tests() -> Result<()> {
-    command::run("building the tests", test_command().arg("--no-run"))
+    command::run("build the tests", test_command().arg("--no-run"))
 }
 
 /// The tests that fail for the driver at `image`.

@@ -22,7 +22,6 @@ use sha2::Sha256;
 
 use self::catalog::Member;
 use self::certificate::{Certificate, PASSWORD};
-pub use self::signing::{OPENSSL, OSSLSIGNCODE};
 use crate::arch::Arch;
 use crate::build::{self, Profile};
 use crate::cross::Cross;

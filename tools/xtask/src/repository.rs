@@ -39,6 +39,20 @@ pub fn abi_check() -> PathBuf {
     tools().join("abi-check")
 }
 
+/// The packages and workspaces that are compiled for Windows, but for the
+/// driver's.
+pub fn windows_packages() -> [PathBuf; 3] {
+    [abi_check(), breaker(), wine_fixtures()]
+}
+
+/// The manifest of every package or workspace.
+pub fn manifests() -> impl Iterator<Item = PathBuf> {
+    [root(), tools()]
+        .into_iter()
+        .chain(windows_packages())
+        .map(|folder| folder.join("Cargo.toml"))
+}
+
 /// The package of the driver that breaks the kernel's rules.
 pub fn breaker() -> PathBuf {
     tools().join("ntsim/tests/breaker")

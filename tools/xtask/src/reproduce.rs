@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::arch::Arch;
 use crate::build::{self, Profile};
 use crate::cross::Cross;
+use crate::exit::Finding;
 use crate::{command, repository};
 
 /// Build the driver a second time, in another folder, and compare the images.
@@ -82,11 +83,11 @@ fn compare(here: &Path, there: &Path) -> Result<()> {
     if first != second {
         let kept = here.with_extension("second.sys");
         fs::write(&kept, &second).with_context(|| format!("cannot write {}", kept.display()))?;
-        bail!(
+        bail!(Finding(format!(
             "two builds of the same sources differ: compare {} with {}",
             here.display(),
             kept.display()
-        );
+        )));
     }
     println!(
         "same bytes from two folders, SHA-256 {:x}",

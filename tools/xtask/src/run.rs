@@ -2,18 +2,19 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::panic::resume_unwind;
 use std::path::PathBuf;
 use std::process::Command;
-use std::thread;
 
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum as _};
 
 use crate::arch::Arch;
 use crate::build::{self, Profile};
+use crate::command::side_by_side;
 use crate::cross::{self, Cross};
 use crate::emulated::Emulated;
+use crate::exit::Usage;
+use crate::toolchain::provide;
 use crate::{command, repository};
 
 /// Build procmon.sys, load it into the embedded kernel and watch processes.
@@ -59,15 +60,30 @@ impl Run {
 /// the arguments name, and with those arguments that are not for us.
 pub fn forward(verb: &str, about: &str, arguments: Vec<OsString>) -> Result<()> {
     let request = Request::parse(arguments)?;
+    let arch = request.arch();
+    if !arch.is_here() && !request.help {
+        // Both halves install what they need; it is one installation.
+        let mut needs = Emulated::needs().to_vec();
+        if request.driver.is_none() {
+            needs.extend(cross::needs(arch));
+        }
+        provide(&needs)?;
+    }
+    let (mut ntsim, mut image) = (None, None);
     // Side by side: installing what the driver needs leaves processors idle.
-    let (ntsim, image) = thread::scope(|scope| {
-        let ntsim = scope.spawn(|| build_ntsim_for(request.arch()));
-        let image = request.image();
-        (ntsim.join(), image)
-    });
-    let mut command = ntsim.unwrap_or_else(|panic| resume_unwind(panic))?;
+    side_by_side(vec![
+        Box::new(|| {
+            image = request.image()?;
+            Ok(())
+        }),
+        Box::new(|| {
+            ntsim = Some(build_ntsim_for(arch)?);
+            Ok(())
+        }),
+    ])?;
+    let mut command = ntsim.context("ntsim was not built")?;
     command.arg(verb);
-    let Some(image) = image? else {
+    let Some(image) = image else {
         println!(
             "{about}\n\n\
              Usage: cargo xtask {verb} [--arch ARCH] [--dev | --driver FILE] [OPTIONS]\n\n\
@@ -102,9 +118,9 @@ impl Request {
                 }
                 // Only the first takes procmon's place.
                 Some("--driver") if request.driver.is_none() => {
-                    let file = arguments
-                        .next()
-                        .context("--driver needs the path of a driver's image")?;
+                    let file = arguments.next().ok_or_else(|| {
+                        Usage("--driver needs the path of a driver's image".into())
+                    })?;
                     request.driver = Some(file.into());
                 }
                 Some(text) if request.driver.is_none() && text.starts_with("--driver=") => {
@@ -114,7 +130,23 @@ impl Request {
             }
         }
         if request.dev && request.driver.is_some() {
-            bail!("--dev chooses a build of procmon, --driver another driver: give one of them");
+            bail!(Usage(
+                "--dev chooses a build of procmon, --driver another driver: give one of them"
+                    .into()
+            ));
+        }
+        if let Some(file) = &request.driver
+            && !file.is_file()
+        {
+            bail!(Usage(format!(
+                "{}: no such file; --driver takes a driver's image",
+                file.display()
+            )));
+        }
+        if request.arch() == Arch::X64 && !Arch::X64.is_here() {
+            bail!(Usage(
+                "x64 drivers run on x64 machines only: give --arch arm64".into()
+            ));
         }
         Ok(request)
     }
@@ -135,12 +167,6 @@ impl Request {
             return Ok(None);
         }
         if let Some(file) = &self.driver {
-            if !file.is_file() {
-                bail!(
-                    "{}: no such file; --driver takes a driver's image",
-                    file.display()
-                );
-            }
             return Ok(Some(file.clone()));
         }
         let profile = if self.dev {
@@ -153,7 +179,11 @@ impl Request {
 }
 
 fn arch(name: &str) -> Result<Arch> {
-    Arch::from_str(name, true).map_err(|_| anyhow!("--arch takes x64 or arm64, and not {name:?}"))
+    Arch::from_str(name, true).map_err(|_| {
+        anyhow!(Usage(format!(
+            "--arch takes x64 or arm64, and not {name:?}"
+        )))
+    })
 }
 
 /// Builds the embedded kernel for a processor and gives the command that runs
@@ -161,15 +191,14 @@ fn arch(name: &str) -> Result<Arch> {
 fn build_ntsim_for(arch: Arch) -> Result<Command> {
     match arch {
         arch if arch.is_here() => build_ntsim().map(Command::new),
-        Arch::Arm64 => Emulated::new()?.build_ntsim(),
-        Arch::X64 => bail!("x64 drivers run on x64 machines only: give --arch arm64"),
+        _ => Emulated::new()?.build_ntsim(),
     }
 }
 
 /// Builds the embedded kernel and gives its program's path.
 fn build_ntsim() -> Result<PathBuf> {
     command::run(
-        "building ntsim",
+        "build ntsim",
         cross::host_cargo()
             .args(["build", "--package", "ntsim", "--bin", "ntsim"])
             .arg("--manifest-path")
@@ -192,6 +221,8 @@ fn become_program(command: &mut Command) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use tempfile::NamedTempFile;
+
     use super::*;
 
     fn parse(arguments: &[&str]) -> Result<Request> {
@@ -220,18 +251,23 @@ mod tests {
 
     #[test]
     fn the_first_driver_replaces_procmon_and_the_next_is_forwarded() {
-        let request = parse(&["--driver", "a.sys", "--json", "--driver", "b.sys"]).unwrap();
-        assert_eq!(request.driver, Some(PathBuf::from("a.sys")));
+        let file = NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        let request = parse(&["--driver", path, "--json", "--driver", "b.sys"]).unwrap();
+        assert_eq!(request.driver.as_deref(), Some(file.path()));
         assert_eq!(request.forwarded, ["--json", "--driver", "b.sys"]);
-        assert_eq!(
-            parse(&["--driver=c.sys"]).unwrap().driver,
-            Some(PathBuf::from("c.sys"))
-        );
+        let request = parse(&[&format!("--driver={path}")]).unwrap();
+        assert_eq!(request.driver.as_deref(), Some(file.path()));
     }
 
     #[test]
     fn refuses_a_driver_without_a_file_and_two_choices_of_image() {
-        assert!(parse(&["--driver"]).is_err());
-        assert!(parse(&["--dev", "--driver", "a.sys"]).is_err());
+        for arguments in [
+            &["--driver"][..],
+            &["--driver", "/nonexistent.sys"],
+            &["--dev", "--driver", "/nonexistent.sys"],
+        ] {
+            assert!(parse(arguments).unwrap_err().is::<Usage>());
+        }
     }
 }

@@ -1,226 +1,189 @@
 //! `cargo xtask test`: everything that can be tested here, in one command.
 
+use std::env;
 use std::fs;
-use std::path::PathBuf;
 use std::process::Command;
-use std::time::Instant;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::{Duration, Instant};
 
-use anyhow::{Error, Result, bail};
+use anyhow::{Context as _, Error, Result, bail};
 use clap::Args;
 
 use crate::arch::Arch;
-use crate::build::{self, Profile};
-use crate::command;
+use crate::command::{is_cancelled, side_by_side};
 use crate::cross::{self, Cross};
 use crate::emulated::Emulated;
-use crate::package::{OPENSSL, OSSLSIGNCODE};
-use crate::toolchain::{CLIPPY, RUSTFMT, WINE, provide};
-use crate::{bench, breaker, check, repository, wine};
+use crate::exit::Finding;
+use crate::images::Images;
+use crate::toolchain::{
+    CLANG, CLIPPY, LLVM_DLLTOOL, Need, OPENSSL, OSSLSIGNCODE, RUSTFMT, WINE, provide,
+};
+use crate::{bench, check, command, fmt, lint, progress, repository, wine};
 
-/// Test everything: formats, lints, the image, the driver and the tools.
+/// Test everything: formats, lints, the image, the driver and the tools
 ///
 /// Installs what is missing, as `cargo xtask build` does, and stops at the
-/// first step that fails.
+/// first step that fails. The log of each step is in target/logs.
 #[derive(Args)]
-pub struct Test {}
+pub struct Test {
+    /// Run the tools' tests whose names contain one of these, with the drivers
+    /// that they load built anew, and nothing else
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
+}
 
-/// Names, for the tests that load the driver, its release image.
-const RELEASE_IMAGE: &str = "PROCMON_SYS";
-/// Names, for the tests that load the driver, its debug image.
-const DEV_IMAGE: &str = "PROCMON_SYS_DEV";
-/// Names, for the tests of the kernel's rules, the driver that breaks them.
-const BREAKER_IMAGE: &str = "BREAKER_SYS";
-
-/// The steps that some machines have to do without.
-const IN_WINE: &str = "the driver as a service in Wine";
-const CODE_PAGES: &str = "the code pages of the embedded kernel against Wine's";
+/// What needs tools that some machines do without.
 const EMULATED: &str = "unit and integration tests on ARM64, emulated";
+const IN_WINE: &str = "the driver as a service in Wine";
 
 impl Test {
-    /// Carries the verb out.
     pub fn execute(self) -> Result<()> {
-        let Self {} = self;
-        let mut steps = Steps::default();
-        let outcome = run_all(&mut steps);
-        let failed = usize::from(outcome.is_err());
-        println!(
-            "{} passed, {} skipped, {failed} failed",
-            steps.passed, steps.skipped
-        );
+        if !self.filters.is_empty() {
+            return narrow(&self.filters);
+        }
+        if env::var_os("CI").is_some() {
+            progress::show_all_output();
+        }
+        let steps = Steps::default();
+        let outcome = run_all(&steps);
+        steps.print_result();
         outcome
     }
 }
 
-fn run_all(steps: &mut Steps) -> Result<()> {
-    let cross = steps.run("find or install the tools", || {
-        provide(&[&RUSTFMT, &CLIPPY, &OPENSSL, &OSSLSIGNCODE])?;
-        Cross::new(Arch::X64)
-    })?;
-    let before = pinned();
+fn narrow(filters: &[String]) -> Result<()> {
+    let images = Images::build(&Cross::new(Arch::X64)?)?;
+    let mut cargo = tools_tests();
+    cargo.arg("--").args(filters);
+    let outcome = command::run_to_end("cargo test", images.name_for(&mut cargo));
+    outcome.context(Finding("a test failed".into()))
+}
 
-    steps.run("format", || format(&packages()))?;
-    let images = Images::build(steps, &cross)?;
-    steps.run("check the image and the WDK bindings", || {
-        check::driver(&cross)
-    })?;
-    steps.run("lint the driver", || lint_for_windows(&cross))?;
-    steps.run("lint the tools", lint_tools)?;
-    steps.run("measure what is the same on every machine", || {
-        bench::measure(&images.release, &["--counts".into(), "--check".into()])
-    })?;
-    steps.run("unit and integration tests", || {
-        let tools = repository::tools().join("Cargo.toml");
-        let mut cargo = cross::host_cargo();
-        cargo.args(["test", "--workspace", "--manifest-path"]);
-        test(cargo.arg(tools), &images)
-    })?;
-    match Emulated::provide() {
-        Ok(()) => on_arm64(steps)?,
-        Err(error) => steps.skip(EMULATED, &error),
-    }
-    match WINE.get() {
-        Ok(wine) => {
-            steps.run(CODE_PAGES, compare_code_pages)?;
-            steps.run(IN_WINE, || {
-                wine::verify(wine, &cross, &images.release, false).map(drop)
-            })?;
-        }
-        Err(error) => {
-            steps.skip(CODE_PAGES, &error);
-            steps.skip(IN_WINE, &error);
-        }
-    }
+fn run_all(steps: &Steps) -> Result<()> {
+    let has_emulation = steps.run("find or install the tools", provide_all)?;
+    let before = pinned();
+    steps.run("format", fmt::check)?;
+
+    let (x64_images, for_host) = mpsc::channel();
+    let (arm64_images, for_emulation) = mpsc::channel();
+    // What each of these builds lies in a folder of its own, so that none waits
+    // for another's lock.
+    side_by_side(vec![
+        Box::new(|| test_on_windows_target(steps, &x64_images, &arm64_images)),
+        Box::new(move || test_on_host(steps, &for_host)),
+        Box::new(move || match has_emulation {
+            Ok(()) => test_emulated(steps, &for_emulation),
+            Err(why) => {
+                steps.skip(EMULATED, &why);
+                Ok(())
+            }
+        }),
+    ])?;
     steps.run("manifest and lock files are unchanged", || {
         unchanged(&before)
     })
 }
 
-/// The same driver for the other processor, and what tests it there.
-fn on_arm64(steps: &mut Steps) -> Result<()> {
-    let cross = steps.run("find or install the tools for ARM64", || {
-        Cross::new(Arch::Arm64)
+/// Provides the tools of every step at once, and tells whether ARM64 programs
+/// can be run. A machine may lack those tools, and Wine.
+fn provide_all() -> Result<Result<()>> {
+    let mut needed = cross::needs(Arch::X64);
+    needed.extend(cross::needs(Arch::Arm64));
+    let more: [&dyn Need; 6] = [
+        &RUSTFMT,
+        &CLIPPY,
+        &OPENSSL,
+        &OSSLSIGNCODE,
+        &CLANG,
+        &LLVM_DLLTOOL,
+    ];
+    needed.extend(more);
+    let mut wanted = needed.clone();
+    wanted.extend(Emulated::needs());
+    wanted.push(&WINE);
+    if provide(&wanted).is_ok() {
+        return Ok(Ok(()));
+    }
+    provide(&needed)?;
+    Ok(provide(&Emulated::needs()))
+}
+
+/// The images, and what looks at them without running them here.
+fn test_on_windows_target(
+    steps: &Steps,
+    x64_images: &Sender<Images>,
+    arm64_images: &Sender<Images>,
+) -> Result<()> {
+    let x64 = Cross::new(Arch::X64)?;
+    let images = steps.run("build the x64 images", || Images::build(&x64))?;
+    // Nobody takes them where the other steps have failed already, or are
+    // skipped.
+    let _ = x64_images.send(images.clone());
+    let arm64 = Cross::new(Arch::Arm64)?;
+    let _ = arm64_images.send(steps.run("build the ARM64 images", || Images::build(&arm64))?);
+    for (name, cross) in [("x64", &x64), ("ARM64", &arm64)] {
+        steps.run(
+            &format!("check the {name} image and the WDK bindings"),
+            || check::driver(cross),
+        )?;
+    }
+    steps.run("lint the driver", || lint::windows_packages(&x64))?;
+    steps.run("lint the driver for ARM64", || lint::driver(&arm64))?;
+    match WINE.get() {
+        Ok(wine) => steps.run(IN_WINE, || {
+            wine::verify(wine, &x64, &images.release, false).map(drop)
+        }),
+        Err(why) => {
+            steps.skip(IN_WINE, &why);
+            Ok(())
+        }
+    }
+}
+
+/// The tools, and the x64 images in the embedded kernel.
+fn test_on_host(steps: &Steps, images: &Receiver<Images>) -> Result<()> {
+    steps.run("lint the tools", lint::tools)?;
+    let images = wait_for(images)?;
+    steps.run("unit and integration tests", || {
+        test(images.name_for(&mut tools_tests()))
     })?;
-    let images = Images::build(steps, &cross)?;
-    steps.run("check the ARM64 image and the WDK bindings", || {
-        check::driver(&cross)
-    })?;
-    let emulated = steps.run("find or install what runs ARM64 programs", Emulated::new)?;
-    steps.run("lint the driver and the embedded kernel for ARM64", || {
-        let deny = ["--", "--deny", "warnings"];
-        command::run("clippy", cross.clippy()?.args(deny))?;
-        let mut clippy = emulated.clippy()?;
-        clippy.args(["--package", "ntsim", "--all-targets"]);
-        command::run("clippy", clippy.args(deny))
-    })?;
-    steps.run(EMULATED, || {
-        test(emulated.cargo("test").args(EMULATED_TESTS), &images)
+    steps.run("measure what is the same on every machine", || {
+        bench::measure(&images.release, &["--counts".into(), "--check".into()])
     })
 }
 
-/// The drivers that the tests load.
-struct Images {
-    release: PathBuf,
-    dev: PathBuf,
-    breaker: PathBuf,
+/// The ARM64 images in the embedded kernel, emulated.
+fn test_emulated(steps: &Steps, images: &Receiver<Images>) -> Result<()> {
+    let emulated = steps.run("prepare for ARM64 programs", || {
+        let emulated = Emulated::new()?;
+        let mut cargo = emulated.cargo("test");
+        command::run("cargo test", cargo.args(["--no-run"]).args(EMULATED_TESTS))?;
+        Ok(emulated)
+    })?;
+    steps.run("lint the embedded kernel for ARM64", || {
+        lint::emulated(&emulated)
+    })?;
+    let images = wait_for(images)?;
+    steps.run(EMULATED, || {
+        let mut cargo = emulated.cargo("test");
+        cargo.args(EMULATED_TESTS).arg("--").args(NOT_EMULATED);
+        test(images.name_for(&mut cargo))
+    })
 }
 
-impl Images {
-    fn build(steps: &mut Steps, cross: &Cross) -> Result<Self> {
-        let arch = cross.arch().folder();
-        Ok(Self {
-            release: steps.run(&format!("build the {arch} release image"), || {
-                build::driver(cross, Profile::Release)
-            })?,
-            dev: steps.run(&format!("build the {arch} debug image"), || {
-                build::driver(cross, Profile::Dev)
-            })?,
-            breaker: steps.run(
-                &format!("build the {arch} driver that breaks rules"),
-                || breaker::build(cross),
-            )?,
-        })
-    }
-}
-
-/// Counts and times what is done.
-#[derive(Default)]
-struct Steps {
-    passed: usize,
-    skipped: usize,
-}
-
-impl Steps {
-    fn skip(&mut self, name: &str, why: &Error) {
-        self.skipped += 1;
-        println!("skip  {name}: {why:#}");
-    }
-
-    fn run<T>(&mut self, name: &str, step: impl FnOnce() -> Result<T>) -> Result<T> {
-        eprintln!("--- {name}");
-        let start = Instant::now();
-        let outcome = step();
-        let seconds = start.elapsed().as_secs_f64();
-        match &outcome {
-            Ok(_) => {
-                self.passed += 1;
-                println!("ok    {name} ({seconds:.1} s)");
-            }
-            Err(_) => println!("FAIL  {name} ({seconds:.1} s)"),
+/// Waits until the images are built, or the step that builds them has failed.
+fn wait_for(images: &Receiver<Images>) -> Result<Images> {
+    loop {
+        match images.recv_timeout(Duration::from_millis(100)) {
+            Ok(images) => return Ok(images),
+            Err(_) if is_cancelled() => bail!("there are no images to test"),
+            Err(_) => {}
         }
-        outcome
     }
 }
 
-/// The packages and workspaces of this repository.
-fn packages() -> [PathBuf; 5] {
-    [
-        repository::root(),
-        repository::tools(),
-        repository::abi_check(),
-        repository::breaker(),
-        repository::wine_fixtures(),
-    ]
-}
-
-fn format(packages: &[PathBuf]) -> Result<()> {
-    for package in packages {
-        command::run(
-            "the format check (cargo fmt mends it)",
-            cross::host_cargo()
-                .args(["fmt", "--all", "--check", "--manifest-path"])
-                .arg(package.join("Cargo.toml")),
-        )?;
-    }
-    Ok(())
-}
-
-fn lint_for_windows(cross: &Cross) -> Result<()> {
-    let deny = ["--", "--deny", "warnings"];
-    command::run("clippy", cross.clippy()?.args(deny))?;
-    for package in [
-        repository::abi_check(),
-        repository::breaker(),
-        repository::wine_fixtures(),
-    ] {
-        command::run("clippy", cross.clippy_for(&package)?.args(deny))?;
-    }
-    Ok(())
-}
-
-fn lint_tools() -> Result<()> {
-    command::run(
-        "clippy",
-        cross::host_cargo()
-            .args(["clippy", "--workspace", "--all-targets", "--manifest-path"])
-            .arg(repository::tools().join("Cargo.toml"))
-            .args(["--", "--deny", "warnings"]),
-    )
-}
-
-/// What of the tools depends on the processor, without what watches or starts
-/// other programs, which an emulator of one program cannot; and without the test
-/// that takes a minute there, since another tells the driver of such processes
-/// too.
+/// What of the tools depends on the processor.
 const EMULATED_TESTS: &[&str] = &[
     "--package=host-tests",
     "--package=ntsim",
@@ -229,30 +192,69 @@ const EMULATED_TESTS: &[&str] = &[
     "--test=grammar",
     "--test=rules",
     "--test=text",
-    "--",
+];
+
+/// What watches or starts other programs, which an emulator of one program
+/// cannot; and the test that takes a minute there, since another tells the
+/// driver of such processes too.
+const NOT_EMULATED: &[&str] = &[
     "--skip=source::",
     "--skip=whatever_is_announced_is_read_back",
 ];
 
-fn test(cargo: &mut Command, images: &Images) -> Result<()> {
-    command::run(
-        "cargo test",
-        cargo
-            .env(RELEASE_IMAGE, &images.release)
-            .env(DEV_IMAGE, &images.dev)
-            .env(BREAKER_IMAGE, &images.breaker),
-    )
+fn tools_tests() -> Command {
+    let mut cargo = cross::host_cargo();
+    cargo
+        .args(["test", "--workspace", "--manifest-path"])
+        .arg(repository::tools().join("Cargo.toml"));
+    cargo
 }
 
-/// The tests that read the tables which Wine installs.
-fn compare_code_pages() -> Result<()> {
-    let mut cargo = cross::host_cargo();
-    cargo.args(["test", "--package=ntsim", "--lib", "--manifest-path"]);
-    cargo.arg(repository::tools().join("Cargo.toml"));
-    command::run(
-        "cargo test",
-        cargo.args(["--", "--ignored", "code_page::wine"]),
-    )
+fn test(cargo: &mut Command) -> Result<()> {
+    command::run("cargo test", cargo).context(Finding("a test failed".into()))
+}
+
+/// Counts and times what is done.
+#[derive(Default)]
+struct Steps {
+    passed: AtomicUsize,
+    skipped: AtomicUsize,
+    failed: AtomicUsize,
+}
+
+impl Steps {
+    fn skip(&self, name: &str, why: &Error) {
+        self.skipped.fetch_add(1, Ordering::Relaxed);
+        progress::answer(&format!("skip  {name}: {why:#}"));
+    }
+
+    fn run<T>(&self, name: &str, step: impl FnOnce() -> Result<T>) -> Result<T> {
+        if is_cancelled() {
+            bail!("{name}: not begun, since another step failed");
+        }
+        let start = Instant::now();
+        let outcome = progress::step(name, step);
+        let seconds = start.elapsed().as_secs_f64();
+        let (word, count) = match &outcome {
+            Ok(_) => ("ok   ", Some(&self.passed)),
+            // It may have been stopped for a failure elsewhere.
+            Err(_) if is_cancelled() => ("stop ", None),
+            Err(_) => ("FAIL ", Some(&self.failed)),
+        };
+        if let Some(count) = count {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        progress::answer(&format!("{word} {name} ({seconds:.1} s)"));
+        outcome.with_context(|| name.to_owned())
+    }
+
+    fn print_result(&self) {
+        let [passed, failed, skipped] =
+            [&self.passed, &self.failed, &self.skipped].map(|count| count.load(Ordering::Relaxed));
+        progress::answer(&format!(
+            "{passed} passed, {failed} failed, {skipped} skipped"
+        ));
+    }
 }
 
 /// What says which sources are compiled. The first two are what a Windows user
@@ -276,12 +278,11 @@ fn pinned() -> Vec<Option<Vec<u8>>> {
 
 fn unchanged(before: &[Option<Vec<u8>>]) -> Result<()> {
     let after = pinned();
-    let changed = (0..PINNED.len()).find(|&index| before[index] != after[index]);
-    match changed {
-        Some(index) => bail!(
+    match (0..PINNED.len()).find(|&index| before[index] != after[index]) {
+        Some(index) => bail!(Finding(format!(
             "{} was changed by the build; look at it and commit it, or take it back",
             PINNED[index]
-        ),
+        ))),
         None => Ok(()),
     }
 }
@@ -302,11 +303,12 @@ mod tests {
 
     #[test]
     fn a_failed_step_is_not_counted_as_passed() {
-        let mut steps = Steps::default();
+        let steps = Steps::default();
         steps.run("one", || Ok(())).unwrap();
         steps
             .run("two", || -> Result<()> { bail!("two") })
             .unwrap_err();
-        assert_eq!(steps.passed, 1);
+        assert_eq!(steps.passed.into_inner(), 1);
+        assert_eq!(steps.failed.into_inner(), 1);
     }
 }

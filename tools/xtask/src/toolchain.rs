@@ -6,26 +6,33 @@ mod clang;
 mod compiler;
 mod ddk;
 mod emulation;
+mod host;
 mod libclang;
 mod linker;
 mod lints;
-pub mod path;
 mod requirement;
 mod resources;
+mod rustup;
+mod signing;
 pub mod sysroot;
+#[cfg(test)]
+mod tests;
 mod wine;
 
 pub use clang::{CLANG, LLVM_DLLTOOL};
+use compiler::rustc;
 pub use compiler::{
     ARM64_LINUX, ARM64_LINUX_COMPILER, Compiler, StandardLibrary, windows_compiler,
 };
 pub use ddk::{DDK_HEADERS, DDK_INCLUDE};
 pub use emulation::{ARM64_GCC, QEMU_ARM64};
+pub use host::Host;
 pub use libclang::LIBCLANG;
 pub use linker::LLD_LINK;
 pub use lints::{CLIPPY, DEBIAN_CLIPPY, RUSTFMT};
-pub use requirement::{Requirement, provide};
+pub use requirement::{Need, Requirement, provide};
 pub use resources::{LLVM_RC, RC_PATH};
+pub use signing::{OPENSSL, OSSLSIGNCODE};
 pub use wine::{WINE, Wine};
 
 /// LLVM's versions in the order in which they are looked for: the one that

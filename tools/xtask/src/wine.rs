@@ -23,6 +23,8 @@ use self::prefix::Prefix;
 use crate::arch::Arch;
 use crate::build::{self, Profile};
 use crate::cross::Cross;
+use crate::exit::Finding;
+use crate::progress;
 use crate::toolchain::{self, WINE};
 
 /// Load procmon.sys through Wine's service manager and check what it reports.
@@ -79,14 +81,18 @@ impl Wine {
 /// When a case fails.
 pub fn verify(wine: toolchain::Wine, cross: &Cross, procmon: &Path, keep: bool) -> Result<PathBuf> {
     let fixtures = Fixtures::build(cross, procmon)?;
-    eprintln!("making a Wine prefix");
     let prefix = Prefix::create(wine, keep)?;
     let logs = prefix.logs().to_owned();
     for (what, check) in CASES {
         let start = Instant::now();
-        check(&prefix, &fixtures)
-            .with_context(|| format!("{what}: no; Wine's output is in {}", logs.display()))?;
-        eprintln!("Wine: {what} ({:.1} s)", start.elapsed().as_secs_f32());
+        check(&prefix, &fixtures).with_context(|| {
+            Finding(format!(
+                "{what}: no; Wine's output is in {}",
+                logs.display()
+            ))
+        })?;
+        let seconds = start.elapsed().as_secs_f32();
+        progress::answer(&format!("ok    {what} ({seconds:.1} s)"));
     }
     Ok(logs)
 }

@@ -9,7 +9,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::signing::OPENSSL;
+use crate::progress;
+use crate::toolchain::OPENSSL;
 
 /// The environment variable that holds the password of the PFX file, so that it
 /// need not be typed where other users can see it.
@@ -47,7 +48,7 @@ impl Certificate {
             .output();
         if !(key.is_file() && valid.is_ok_and(|output| output.status.success())) {
             create(&openssl, folder, &key, &chain)?;
-            eprintln!("made a test certificate in {}", folder.display());
+            progress::say(&format!("made a test certificate in {}", folder.display()));
         }
         Ok(Self {
             key: Key::Pem(key),

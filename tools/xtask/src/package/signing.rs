@@ -1,32 +1,14 @@
 //! Authenticode signatures, made and verified by osslsigncode.
 
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
 use super::certificate::{Certificate, Key, output};
-use crate::toolchain::{Requirement, path};
-
-/// OpenSSL's command.
-pub const OPENSSL: Requirement<PathBuf> = Requirement {
-    what: "openssl",
-    why: "it makes and reads certificates",
-    find: || path::program("openssl"),
-    packages: &[&["openssl"]],
-    elsewhere: "install OpenSSL 3 so that openssl is on the PATH",
-};
-
-/// osslsigncode, what signtool is on Windows.
-pub const OSSLSIGNCODE: Requirement<PathBuf> = Requirement {
-    what: "osslsigncode",
-    why: "it signs the driver and its catalog",
-    find: || path::program("osslsigncode"),
-    packages: &[&["osslsigncode"]],
-    elsewhere: "install osslsigncode 2.5 or newer so that it is on the PATH",
-};
+use crate::toolchain::OSSLSIGNCODE;
 
 /// Signs the image `from`, with the digest of each of its pages, into `to`.
 pub fn sign_image(from: &Path, to: &Path, certificate: &Certificate, date: Duration) -> Result<()> {

@@ -1,16 +1,13 @@
 //! A Rust compiler that has the standard library of a target, built or as
 //! source.
 
-use std::env;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use rustc_version::Version;
+use rustc_version::{Version, VersionMeta};
 
-use super::Requirement;
+use super::requirement::{Elsewhere, Packages};
+use super::{Host, Requirement, rustup};
 use crate::arch::Arch;
-use crate::command;
 
 /// A compiler that can produce code for a target.
 #[derive(Debug)]
@@ -30,8 +27,9 @@ pub enum StandardLibrary {
     Source,
 }
 
-/// The oldest compiler that the wdk crates accept.
-const OLDEST: Version = Version::new(1, 91, 0);
+/// The oldest compiler that the wdk crates accept: the first two numbers of its
+/// version.
+const OLDEST: (u64, u64) = (1, 91);
 
 /// Where Debian puts its compiler.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
@@ -40,18 +38,28 @@ const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 pub const fn windows_compiler(arch: Arch) -> Requirement<Compiler> {
     match arch {
         Arch::X64 => Requirement {
-            what: "a Rust standard library for x86_64-pc-windows-msvc",
+            what: "the Rust standard library for x86_64-pc-windows-msvc",
             why: "the driver is compiled for Windows",
-            find: || find(Arch::X64.target()),
-            packages: PACKAGES,
-            elsewhere: "type: rustup target add x86_64-pc-windows-msvc",
+            find: |host| find(host, Arch::X64.target()),
+            rustup: Some(rustup::Part::Target(Arch::X64.target())),
+            debian: DEBIAN,
+            elsewhere: Elsewhere {
+                fedora: &[],
+                arch: &[],
+                otherwise: "install Rust from https://rustup.rs and type: rustup target add x86_64-pc-windows-msvc",
+            },
         },
         Arch::Arm64 => Requirement {
-            what: "a Rust standard library for aarch64-pc-windows-msvc",
+            what: "the Rust standard library for aarch64-pc-windows-msvc",
             why: "the driver is compiled for Windows on ARM64",
-            find: || find(Arch::Arm64.target()),
-            packages: PACKAGES,
-            elsewhere: "type: rustup target add aarch64-pc-windows-msvc",
+            find: |host| find(host, Arch::Arm64.target()),
+            rustup: Some(rustup::Part::Target(Arch::Arm64.target())),
+            debian: DEBIAN,
+            elsewhere: Elsewhere {
+                fedora: &[],
+                arch: &[],
+                otherwise: "install Rust from https://rustup.rs and type: rustup target add aarch64-pc-windows-msvc",
+            },
         },
     }
 }
@@ -61,15 +69,29 @@ pub const ARM64_LINUX: &str = "aarch64-unknown-linux-gnu";
 
 /// The compiler for the kernel that an ARM64 driver is run in.
 pub const ARM64_LINUX_COMPILER: Requirement<Compiler> = Requirement {
-    what: "a Rust standard library for aarch64-unknown-linux-gnu",
+    what: "the Rust standard library for aarch64-unknown-linux-gnu",
     why: "the kernel that runs ARM64 drivers is compiled for ARM64",
-    find: || find(ARM64_LINUX),
-    packages: PACKAGES,
-    elsewhere: "type: rustup target add aarch64-unknown-linux-gnu",
+    find: |host| find(host, ARM64_LINUX),
+    rustup: Some(rustup::Part::Target(ARM64_LINUX)),
+    debian: DEBIAN,
+    elsewhere: Elsewhere {
+        fedora: &[],
+        arch: &[],
+        otherwise: "install Rust from https://rustup.rs and type: rustup target add aarch64-unknown-linux-gnu",
+    },
 };
 
 /// Debian's compilers, with the source of their standard library.
-const PACKAGES: &[&[&str]] = &[&["rustc-web", "rust-web-src"], &["rustc", "rust-src"]];
+const DEBIAN: &[Packages] = &[
+    Packages {
+        names: &["rustc-web", "rust-web-src"],
+        oldest: Some(OLDEST),
+    },
+    Packages {
+        names: &["rustc", "rust-src"],
+        oldest: Some(OLDEST),
+    },
+];
 
 impl Compiler {
     /// Whether this is Debian's compiler, which rustup's clippy cannot serve.
@@ -78,16 +100,20 @@ impl Compiler {
     }
 }
 
-fn find(target: &str) -> Option<Compiler> {
-    let usual = env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc"));
-    let candidates = [PathBuf::from(usual), PathBuf::from(DEBIAN_RUSTC)];
+/// The compiler in use: the user's choice, or the one on the `PATH`.
+pub(super) fn rustc(host: &Host) -> PathBuf {
+    host.variable("RUSTC").unwrap_or("rustc".as_ref()).into()
+}
+
+fn find(host: &Host, target: &str) -> Option<Compiler> {
+    let candidates = [rustc(host), host.path(DEBIAN_RUSTC)];
     // An installed standard library saves building one; look for that first.
     [StandardLibrary::Installed, StandardLibrary::Source]
         .into_iter()
         .find_map(|wanted| {
             candidates
                 .iter()
-                .find(|rustc| is_new_enough(rustc) && has(rustc, wanted, target))
+                .find(|rustc| is_new_enough(host, rustc) && has(host, rustc, wanted, target))
                 .map(|rustc| Compiler {
                     rustc: rustc.clone(),
                     standard_library: wanted,
@@ -95,19 +121,17 @@ fn find(target: &str) -> Option<Compiler> {
         })
 }
 
-fn has(rustc: &Path, wanted: StandardLibrary, target: &str) -> bool {
-    let print = |what, target: &[&str]| {
-        command::answer(Command::new(rustc).args(["--print", what]).args(target)).map(PathBuf::from)
-    };
+fn has(host: &Host, rustc: &Path, wanted: StandardLibrary, target: &str) -> bool {
+    let print = |arguments: &[&str]| host.answer(rustc, arguments).map(PathBuf::from);
     match wanted {
-        StandardLibrary::Installed => print("target-libdir", &["--target", target])
+        StandardLibrary::Installed => print(&["--print", "target-libdir", "--target", target])
             .and_then(|folder| folder.read_dir().ok())
             .is_some_and(|files| {
                 files
                     .flatten()
                     .any(|file| file.file_name().to_string_lossy().starts_with("libcore-"))
             }),
-        StandardLibrary::Source => print("sysroot", &[]).is_some_and(|sysroot| {
+        StandardLibrary::Source => print(&["--print", "sysroot"]).is_some_and(|sysroot| {
             sysroot
                 .join("lib/rustlib/src/rust/library/core/src/lib.rs")
                 .exists()
@@ -115,7 +139,7 @@ fn has(rustc: &Path, wanted: StandardLibrary, target: &str) -> bool {
     }
 }
 
-fn is_new_enough(rustc: &Path) -> bool {
-    rustc_version::VersionMeta::for_command(Command::new(rustc))
-        .is_ok_and(|version| version.semver >= OLDEST)
+fn is_new_enough(host: &Host, rustc: &Path) -> bool {
+    let is_enough = |version: Version| (version.major, version.minor) >= OLDEST;
+    VersionMeta::for_command(host.command(rustc)).is_ok_and(|version| is_enough(version.semver))
 }

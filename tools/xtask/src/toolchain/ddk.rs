@@ -1,9 +1,9 @@
 //! The headers of the driver kit, as mingw-w64 has them.
 
-use std::env;
 use std::path::PathBuf;
 
-use super::Requirement;
+use super::requirement::{Elsewhere, Packages};
+use super::{Host, Requirement};
 
 /// Names the folder by hand; the stand-in for wdk-build reads it as well.
 pub const DDK_INCLUDE: &str = "PROCMON_DDK_INCLUDE";
@@ -13,12 +13,17 @@ pub const DDK_HEADERS: Requirement<PathBuf> = Requirement {
     what: "mingw-w64's driver kit headers",
     why: "wdk-sys makes its bindings from them",
     find,
-    packages: &[&["mingw-w64-x86-64-dev"]],
-    elsewhere: "install mingw-w64's headers and set PROCMON_DDK_INCLUDE to the folder that holds ddk/ntifs.h",
+    rustup: None,
+    debian: &[Packages::any(&["mingw-w64-x86-64-dev"])],
+    elsewhere: Elsewhere {
+        fedora: &["mingw64-headers"],
+        arch: &["mingw-w64-headers"],
+        otherwise: "install mingw-w64's headers and set PROCMON_DDK_INCLUDE to the folder that holds ddk/ntifs.h",
+    },
 };
 
-fn find() -> Option<PathBuf> {
-    if let Some(chosen) = env::var_os(DDK_INCLUDE) {
+fn find(host: &Host) -> Option<PathBuf> {
+    if let Some(chosen) = host.variable(DDK_INCLUDE) {
         return Some(PathBuf::from(chosen));
     }
     [
@@ -27,6 +32,6 @@ fn find() -> Option<PathBuf> {
         "/usr/x86_64-w64-mingw32/sys-root/mingw/include",
     ]
     .into_iter()
-    .map(PathBuf::from)
+    .map(|folder| host.path(folder))
     .find(|folder| folder.join("ddk/ntifs.h").is_file())
 }

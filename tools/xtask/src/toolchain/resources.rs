@@ -1,9 +1,9 @@
 //! A compiler of Windows resources.
 
-use std::env;
 use std::path::{Path, PathBuf};
 
-use super::{Requirement, path};
+use super::requirement::{Elsewhere, Packages};
+use super::{Host, Requirement};
 
 /// Names the compiler by hand; winresource, which the driver's build script
 /// uses, reads it.
@@ -13,32 +13,38 @@ pub const RC_PATH: &str = "RC_PATH";
 /// what it reads.
 pub const LLVM_RC: Requirement<PathBuf> = Requirement {
     what: "llvm-rc",
-    why: "it compiles the driver's version resource",
+    why: "compiles the driver's version resource",
     find,
-    packages: &[
-        &["llvm-19", "clang-19"],
-        &["llvm-20", "clang-20"],
-        &["llvm-21", "clang-21"],
-        &["llvm-18", "clang-18"],
-        &["llvm", "clang"],
+    rustup: None,
+    debian: &[
+        Packages::any(&["llvm-19", "clang-19"]),
+        Packages::any(&["llvm-20", "clang-20"]),
+        Packages::any(&["llvm-21", "clang-21"]),
+        Packages::any(&["llvm-18", "clang-18"]),
+        Packages::any(&["llvm", "clang"]),
     ],
-    elsewhere: "install LLVM and clang, and set RC_PATH to its llvm-rc",
+    elsewhere: Elsewhere {
+        fedora: &["llvm", "clang"],
+        arch: &["llvm", "clang"],
+        otherwise: "install LLVM and clang, and set RC_PATH to its llvm-rc",
+    },
 };
 
-fn find() -> Option<PathBuf> {
-    if let Some(chosen) = env::var_os(RC_PATH) {
+fn find(host: &Host) -> Option<PathBuf> {
+    if let Some(chosen) = host.variable(RC_PATH) {
         return Some(PathBuf::from(chosen));
     }
-    path::llvm_programs("llvm-rc").find(|program| finds_clang(program))
+    host.llvm_programs("llvm-rc")
+        .find(|program| finds_clang(host, program))
 }
 
 /// Whether llvm-rc finds a clang: beside itself, or on the path.
-fn finds_clang(llvm_rc: &Path) -> bool {
+fn finds_clang(host: &Host, llvm_rc: &Path) -> bool {
     let beside = |name: &str| {
         let llvm_rc = llvm_rc.canonicalize().ok()?;
         Some(llvm_rc.with_file_name(name).is_file())
     };
     ["clang", "clang-cl"]
         .iter()
-        .any(|name| beside(name) == Some(true) || path::program(name).is_some())
+        .any(|name| beside(name) == Some(true) || host.program(name).is_some())
 }

@@ -11,7 +11,7 @@ use rustc_build_sysroot::{SysrootBuilder, SysrootConfig, SysrootStatus, rustc_sy
 
 use super::Compiler;
 use crate::arch::Arch;
-use crate::repository;
+use crate::{progress, repository};
 
 /// Builds `core` and `alloc` for a driver on `arch` with `compiler`, unless that
 /// is done already, and gives the folder to pass as `--sysroot`. `cargo` is
@@ -56,10 +56,11 @@ fn build_library(
     cargo: Command,
     built: &Path,
 ) -> Result<PathBuf> {
-    let folder = repository::cross_target().join("sysroot");
+    let folder = repository::cross_target().join("sysroot").join(target);
     let rustc = || Command::new(&compiler.rustc);
     let source = rustc_sysroot_src(rustc())?;
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let work = progress::work(&format!("build the standard library for {target}"))?;
     let status = SysrootBuilder::new(&folder, target)
         .sysroot_config(config)
         // As in the libraries that Rust distributes: bitcode for link-time
@@ -68,9 +69,9 @@ fn build_library(
         .rustflags(flags)
         .rustc_version(rustc_version::VersionMeta::for_command(rustc())?)
         .cargo(cargo)
-        .when_build_required(|| announce(&source, target))
         .build_from_source(&source)
         .with_context(|| format!("cannot build the standard library for {target}"))?;
+    work.end(true);
     if status == SysrootStatus::SysrootBuilt {
         // Cargo does not look into a sysroot: it would go on using what was
         // compiled against the one before.
@@ -82,11 +83,4 @@ fn build_library(
         }
     }
     Ok(folder)
-}
-
-fn announce(source: &Path, target: &str) {
-    eprintln!(
-        "building the standard library for {target} from {} (once)",
-        source.display()
-    );
 }

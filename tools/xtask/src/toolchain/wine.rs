@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Requirement, path};
+use super::Requirement;
+use super::requirement::{Elsewhere, Packages};
 
 /// Wine's programs.
 #[derive(Debug)]
@@ -17,14 +18,17 @@ pub struct Wine {
 pub const WINE: Requirement<Wine> = Requirement {
     what: "Wine",
     why: "its service manager loads the driver",
-    find,
-    packages: &[&["wine", "wine64"]],
-    elsewhere: "install Wine 8 or newer, with its 64-bit half, so that wine and wineserver are on the PATH",
+    find: |host| {
+        Some(Wine {
+            wine: host.program("wine")?,
+            server: host.program("wineserver")?,
+        })
+    },
+    rustup: None,
+    debian: &[Packages::any(&["wine", "wine64"])],
+    elsewhere: Elsewhere {
+        fedora: &["wine-core"],
+        arch: &["wine"],
+        otherwise: "install Wine 8 or newer, with its 64-bit half, so that wine and wineserver are on the PATH",
+    },
 };
-
-fn find() -> Option<Wine> {
-    Some(Wine {
-        wine: path::program("wine")?,
-        server: path::program("wineserver")?,
-    })
-}
