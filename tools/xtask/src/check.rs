@@ -17,7 +17,7 @@ use clap::Args;
 use crate::arch::Arch;
 use crate::build::{self, Profile};
 use crate::cross::Cross;
-use crate::exit::Finding;
+use crate::exit::{Finding, given_file};
 use crate::progress;
 use image::Image;
 pub use image::{checksum_offset, computed_checksum};
@@ -38,7 +38,10 @@ impl Check {
     /// Carries the verb out.
     pub fn execute(self) -> Result<()> {
         match self.image {
-            Some(file) => check_image(&file, self.arch),
+            Some(file) => {
+                given_file("--image", &file)?;
+                check_image(&file, self.arch)
+            }
             None => driver(&Cross::new(self.arch)?),
         }
     }

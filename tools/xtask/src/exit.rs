@@ -1,9 +1,10 @@
 //! The exit codes.
 
 use std::fmt;
+use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Error;
+use anyhow::{Error, Result, bail};
 
 /// What `cargo xtask --help` says of them.
 pub const HELP: &str = "\
@@ -33,6 +34,17 @@ impl fmt::Display for Finding {
 
 impl std::error::Error for Usage {}
 impl std::error::Error for Finding {}
+
+/// Fails unless `file`, which `option` of the command line names, is there.
+pub fn given_file(option: &str, file: &Path) -> Result<()> {
+    if file.is_file() {
+        return Ok(());
+    }
+    bail!(Usage(format!(
+        "{option}: there is no file {}",
+        file.display()
+    )))
+}
 
 /// The exit code of a verb that ends with `error`.
 pub fn code(error: &Error) -> ExitCode {

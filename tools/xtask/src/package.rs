@@ -25,6 +25,7 @@ use self::certificate::{Certificate, PASSWORD};
 use crate::arch::Arch;
 use crate::build::{self, Profile};
 use crate::cross::Cross;
+use crate::exit::given_file;
 use crate::inf::Stamp;
 use crate::repository;
 
@@ -59,6 +60,7 @@ impl Package {
         // Before the build, which takes longer than a typing error is worth.
         let certificate = match self.pfx {
             Some(file) => {
+                given_file("--pfx", &file)?;
                 let password = self.pfx_password.or_else(|| env::var(PASSWORD).ok());
                 Certificate::from_pfx(&file, password.unwrap_or_default(), scratch.path())?
             }

@@ -13,7 +13,7 @@ use crate::build::{self, Profile};
 use crate::command::side_by_side;
 use crate::cross::{self, Cross};
 use crate::emulated::Emulated;
-use crate::exit::Usage;
+use crate::exit::{Usage, given_file};
 use crate::toolchain::provide;
 use crate::{command, repository};
 
@@ -135,13 +135,8 @@ impl Request {
                     .into()
             ));
         }
-        if let Some(file) = &request.driver
-            && !file.is_file()
-        {
-            bail!(Usage(format!(
-                "{}: no such file; --driver takes a driver's image",
-                file.display()
-            )));
+        if let Some(file) = &request.driver {
+            given_file("--driver", file)?;
         }
         if request.arch() == Arch::X64 && !Arch::X64.is_here() {
             bail!(Usage(
