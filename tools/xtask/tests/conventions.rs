@@ -1,6 +1,8 @@
 //! The driver's package follows the conventions by which windows-drivers-rs,
-//! cargo-make and cargo-wdk find and pack a WDM driver.
+//! cargo-make and cargo-wdk find and pack a WDM driver; editors find every
+//! package.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -86,4 +88,30 @@ fn every_build_for_windows_has_the_flags_of_the_configuration() {
             assert!(rustflags.contains(flag), "windows.yml: {rustflags}");
         }
     }
+}
+
+/// Every folder with a lock file is opened by rust-analyzer. `tools/cross` only
+/// has another lock file for the driver.
+#[test]
+fn the_editor_opens_every_workspace() {
+    fn collect(folder: &Path, found: &mut BTreeSet<PathBuf>) {
+        if folder.join("Cargo.lock").exists() && folder.join("Cargo.toml").exists() {
+            found.insert(folder.join("Cargo.toml"));
+        }
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("target") && !path.ends_with(".git") {
+                collect(&path, found);
+            }
+        }
+    }
+    let settings: serde_json::Value = serde_json::from_str(&read(".vscode/settings.json")).unwrap();
+    let projects = settings["rust-analyzer.linkedProjects"].as_array().unwrap();
+    let opened: BTreeSet<PathBuf> = projects
+        .iter()
+        .map(|project| root().join(project.as_str().unwrap()))
+        .collect();
+    let mut found = BTreeSet::new();
+    collect(&root(), &mut found);
+    assert_eq!(opened, found);
 }

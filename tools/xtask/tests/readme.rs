@@ -61,9 +61,10 @@ fn a_difference_is_noticed() {
 }
 
 #[test]
-fn the_map_is_complete() {
+fn the_maps_are_complete() {
     let readme = read("README.md");
     let map = readme.split("## The map").nth(1).unwrap();
+    let of_tools = read("tools/README.md");
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     for entry in fs::read_dir(tools).unwrap() {
         let entry = entry.unwrap();
@@ -71,6 +72,14 @@ fn the_map_is_complete() {
         if entry.path().is_dir() && name != "target" {
             let place = format!("`tools/{name}`");
             assert!(map.contains(&place), "README.md's map lacks {place}");
+            let heading = format!("## [{name}]({name})\n\n");
+            let paragraph = of_tools.split(&heading).nth(1).unwrap_or_default();
+            assert!(
+                ["Product. ", "Evidence. "]
+                    .iter()
+                    .any(|kind| paragraph.starts_with(kind)),
+                "tools/README.md does not say whether {name} is product or evidence"
+            );
         }
     }
 }
