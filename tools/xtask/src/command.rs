@@ -20,7 +20,7 @@ use crate::progress::{self, Work};
 pub fn run(what: &str, command: &mut Command) -> Result<()> {
     let work = progress::work(what)?;
     let outcome = watched(&work, command, Bound::None);
-    work.end(outcome.is_ok());
+    work.end(outcome.is_ok() || is_cancelled());
     outcome.map_err(|failure| anyhow!("{what} {}", failure.why))?;
     Ok(())
 }

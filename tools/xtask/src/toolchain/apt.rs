@@ -17,6 +17,14 @@ pub fn is_here(host: &Host) -> bool {
     host.answer("apt-get", &["--version"]).is_some()
 }
 
+/// Why packages could not be installed.
+pub struct Failure {
+    /// What went wrong.
+    pub why: String,
+    /// Whether it may go well with lists that are newer than those at hand.
+    pub lists_are_old: bool,
+}
+
 /// Installs what brings `missing`. Package lists that are missing or too old
 /// are fetched, once.
 ///
@@ -24,14 +32,21 @@ pub fn is_here(host: &Host) -> bool {
 ///
 /// Returns why it cannot be had in this way. Nothing is installed then, unless
 /// an installation was what failed, or did not bring what it was for.
-pub fn install(host: &Host, missing: &[&dyn Need]) -> Result<(), String> {
+pub fn install(host: &Host, missing: &[&dyn Need]) -> Result<(), Failure> {
+    let mut lists = Lists::Old;
+    install_with(host, missing, &mut lists).map_err(|why| Failure {
+        why,
+        lists_are_old: matches!(lists, Lists::Old),
+    })
+}
+
+fn install_with(host: &Host, missing: &[&dyn Need], lists: &mut Lists) -> Result<(), String> {
     if !is_here(host) {
         return Err("apt-get: not on this machine".into());
     }
     if !host.is_root {
         return Err("apt-get: only root installs packages".into());
     }
-    let mut lists = Lists::Old;
     let mut chosen = if let Ok(chosen) = choose(host, missing) {
         chosen
     } else {
@@ -41,7 +56,7 @@ pub fn install(host: &Host, missing: &[&dyn Need]) -> Result<(), String> {
     loop {
         let outcome = run_install(host, missing, &chosen);
         let satisfied = missing.iter().all(|need| !need.is_missing(host));
-        match (outcome, &lists) {
+        match (outcome, &*lists) {
             (Ok(()), _) if satisfied => return Ok(()),
             (Err(why), _) if is_locked(&why) => return Err(lists.explain(&why)),
             // The archive may no longer have what old lists name, or the
@@ -62,23 +77,21 @@ pub fn install(host: &Host, missing: &[&dyn Need]) -> Result<(), String> {
 }
 
 /// The packages that a user installs to get `missing`, and what no package
-/// brings even where the lists are as new as they can be.
-pub fn remedy<'a>(host: &Host, missing: &[&'a dyn Need]) -> (Vec<&'static str>, Vec<&'a dyn Need>) {
+/// brings. Where the lists are old, newer ones may have what they lack.
+pub fn remedy<'a>(
+    host: &Host,
+    missing: &[&'a dyn Need],
+    lists_are_old: bool,
+) -> (Vec<&'static str>, Vec<&'a dyn Need>) {
     let mut packages = Vec::new();
     let mut without = Vec::new();
     for need in missing {
-        match choose(host, &[*need]) {
-            Ok(chosen) => packages.extend(chosen),
-            // Another user's lists may be newer once they are fetched.
-            Err(_) if !host.is_root => packages.extend(need.debian().first()),
-            Err(_) => without.push(*need),
+        match (choose(host, &[*need]), need.debian()) {
+            (Ok(chosen), _) => packages.extend(chosen),
+            (Err(_), [best, ..]) if lists_are_old => packages.push(best),
+            (Err(_), _) => without.push(*need),
         }
     }
-    without.extend(
-        missing
-            .iter()
-            .filter(|need| !host.is_root && need.debian().is_empty()),
-    );
     (package_names(&packages), without)
 }
 

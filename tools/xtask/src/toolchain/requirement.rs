@@ -141,18 +141,17 @@ pub(super) fn provide_on(host: &Host, needs: &[&dyn Need]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    if let Err(why) = apt::install(host, &missing) {
-        tried.push(why);
-    }
-    missing.retain(|need| need.is_missing(host));
-    if missing.is_empty() {
+    let Err(failure) = apt::install(host, &missing) else {
         return Ok(());
-    }
-    bail!("{}", explain(host, &missing, &tried));
+    };
+    missing.retain(|need| need.is_missing(host));
+    tried.push(failure.why);
+    let remedy = remedy(host, &missing, failure.lists_are_old);
+    bail!("{}", explain(&missing, &tried, &remedy));
 }
 
 /// What is missing, what was tried, and what to type.
-fn explain(host: &Host, missing: &[&dyn Need], tried: &[String]) -> String {
+fn explain(missing: &[&dyn Need], tried: &[String], remedy: &[String]) -> String {
     let mut text = String::from("missing:");
     for need in missing {
         let _ = write!(text, "\n  {}: {}", need.what(), need.why());
@@ -163,7 +162,7 @@ fn explain(host: &Host, missing: &[&dyn Need], tried: &[String]) -> String {
     for way in tried {
         let _ = write!(text, "\n  {way}");
     }
-    for line in remedy(host, missing) {
+    for line in remedy {
         let _ = write!(text, "\n{line}");
     }
     text
@@ -173,10 +172,10 @@ fn explain(host: &Host, missing: &[&dyn Need], tried: &[String]) -> String {
 type OfSystem = fn(&Elsewhere) -> &'static [&'static str];
 
 /// What the user types, or does, to get what is missing.
-fn remedy(host: &Host, missing: &[&dyn Need]) -> Vec<String> {
+fn remedy(host: &Host, missing: &[&dyn Need], lists_are_old: bool) -> Vec<String> {
     if apt::is_here(host) {
         let mut lines = Vec::new();
-        let (packages, without) = apt::remedy(host, missing);
+        let (packages, without) = apt::remedy(host, missing, lists_are_old);
         if !packages.is_empty() {
             lines.push(format!(
                 "type: {}",
