@@ -2,25 +2,52 @@
 //! once, processes that mean harm.
 //!
 //! What holds for every driver is judged by the kernel's own rules and by what
-//! is left behind. What a driver has to say is its own affair, so a [`Judge`]
-//! who knows the driver reads it.
+//! is left behind. What a driver prints is its own affair, so an [`Oracle`]
+//! that knows the driver reads it.
 
 pub mod faults;
 pub mod hostile;
-pub mod judge;
 mod ledger;
 pub mod load;
+mod look_alikes;
+pub mod oracle;
 mod procmon;
 pub mod reload;
 pub mod slots;
 
-pub use judge::Judge;
+pub use oracle::Oracle;
 pub use procmon::Procmon;
 
 use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
 
-use crate::Kernel;
+use crate::CodePage;
+use crate::dbg::DebugOutput;
+use crate::kernel::{Kernel, KernelBuilder};
 use crate::report::Leftovers;
+
+/// A driver on trial, and the machine that it is tried on.
+#[derive(Clone, Copy)]
+pub struct Target<'a> {
+    /// The driver's image.
+    pub image: &'a Path,
+    /// Its service name.
+    pub service: &'a str,
+    /// The machine's ANSI code page.
+    pub code_page: CodePage,
+    /// What knows its log. It must know the code page too.
+    pub oracle: &'a dyn Oracle,
+}
+
+impl Target<'_> {
+    /// A machine whose debug output goes to `output`.
+    fn machine(&self, output: &Arc<impl DebugOutput + 'static>) -> KernelBuilder {
+        Kernel::builder()
+            .code_page(self.code_page)
+            .debug_output(Arc::clone(output) as _)
+    }
+}
 
 /// The first rule that drivers of `kernel` broke and went on, or what
 /// `leftovers` are, in one message.

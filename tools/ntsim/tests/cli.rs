@@ -43,6 +43,7 @@ fn what_cannot_be_used_is_named() {
             &[verb, "x.sys", "--oracle", "delphi"],
             &["delphi", "procmon"],
         );
+        refused(&[verb, "x.sys", "--code-page", "437"], &["437", "874"]);
     }
     refused(&["stress", "x.sys", "--events", "0"], &["--events"]);
     refused(

@@ -1,7 +1,9 @@
 //! The lines of one event together.
 
-use crate::line::{Bits, Detail, Line, Part};
-use crate::{Malformed, text};
+use bstr::BString;
+
+use crate::Malformed;
+use crate::line::{Create, Destroy, Detail, Line, Part};
 
 /// What the lines of one event say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,7 +11,7 @@ pub enum Event<'a> {
     /// A process was created.
     Created(Created<'a>),
     /// A process exited.
-    Exited(Exited),
+    Exited(Destroy),
 }
 
 /// A process that was created.
@@ -17,29 +19,16 @@ pub enum Event<'a> {
 pub struct Created<'a> {
     /// Its identifier.
     pub pid: u64,
-    /// Its name; a name that is not there is shown, and read, as `(null)`.
-    pub name: Vec<u16>,
+    /// Its name as printed, the parts joined.
+    pub name: BString,
     /// The process in whose context it was created.
     pub current: u64,
     /// The process that it inherits from.
     pub parent: u64,
     /// What else is known.
     pub detail: Detail<'a>,
-    /// Its command line.
-    pub command_line: Option<Vec<u16>>,
-}
-
-/// A process that exited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exited {
-    /// Its identifier.
-    pub pid: u64,
-    /// The process in whose context it exited.
-    pub current: u64,
-    /// Its exit status.
-    pub exit_status: u32,
-    /// Its age.
-    pub lifetime_ms: u64,
+    /// Its command line as printed, the parts joined.
+    pub command_line: Option<BString>,
 }
 
 /// How a name that is not there is shown.
@@ -55,23 +44,8 @@ impl<'a> Event<'a> {
             messages: messages.iter(),
         };
         let event = match lines.next()? {
-            Line::Create {
-                pid,
-                name,
-                current,
-                parent,
-            } => Self::Created(created(pid, name, current, parent, &mut lines)?),
-            Line::Destroy {
-                pid,
-                current,
-                exit_status,
-                lifetime_ms,
-            } => Self::Exited(Exited {
-                pid,
-                current,
-                exit_status,
-                lifetime_ms,
-            }),
+            Line::Create(create) => Self::Created(created(create, &mut lines)?),
+            Line::Destroy(destroy) => Self::Exited(destroy),
             other => {
                 return Err(Malformed::new(
                     "the first line of an event",
@@ -85,34 +59,36 @@ impl<'a> Event<'a> {
 }
 
 fn created<'a, M: AsRef<[u8]>>(
-    pid: u64,
-    name: &str,
-    current: u64,
-    parent: u64,
+    create: Create<'_>,
     lines: &mut Lines<'a, M>,
 ) -> Result<Created<'a>, Malformed> {
-    let mut name = name.to_owned();
+    let pid = create.pid;
+    let mut name = BString::from(create.name);
     let mut parts = Parts::default();
     let detail = loop {
         match lines.of(pid)? {
-            Line::Name { part, text, .. } if parts.take(part) => name.push_str(text),
-            Line::Detail { detail, .. } if parts.are_all() => break detail,
+            Line::Name(next) if parts.take(next.part) => name.extend_from_slice(next.text),
+            Line::Detail(detail) if parts.are_all() => break detail,
             other => return Err(out_of_order(&other)),
         }
     };
-    let mut command_line: Option<String> = None;
+    let mut command_line: Option<BString> = None;
     let mut parts = Parts::default();
     while !lines.are_over() {
         match lines.of(pid)? {
-            Line::CommandLine {
-                part: None, text, ..
-            } if command_line.is_none() => command_line = Some(text.to_owned()),
-            Line::CommandLine {
-                part: Some(part),
-                text,
-                ..
-            } if parts.take(part) && part.total > 1 => {
-                command_line.get_or_insert_default().push_str(text);
+            Line::CommandLine(next) => {
+                let is_next = match next.part {
+                    None => command_line.is_none(),
+                    Some(part) => {
+                        let is_first = command_line.is_none();
+                        parts.take(part) && part.total > 1 && is_first == (part.number == 1)
+                    }
+                };
+                if !is_next {
+                    return Err(out_of_order(&Line::CommandLine(next)));
+                }
+                let text = command_line.get_or_insert_default();
+                text.extend_from_slice(next.text);
             }
             other => return Err(out_of_order(&other)),
         }
@@ -122,11 +98,11 @@ fn created<'a, M: AsRef<[u8]>>(
     }
     Ok(Created {
         pid,
-        name: text::restore(&name)?,
-        current,
-        parent,
+        name,
+        current: create.current,
+        parent: create.parent,
         detail,
-        command_line: command_line.as_deref().map(text::restore).transpose()?,
+        command_line,
     })
 }
 
@@ -188,13 +164,5 @@ impl<'a, M: AsRef<[u8]>> Lines<'a, M> {
             return Ok(());
         }
         Err(out_of_order(&self.next()?))
-    }
-}
-
-impl Bits<'_> {
-    /// The bitness of a process that is known.
-    #[must_use]
-    pub const fn known(is_wow64: bool) -> Self {
-        if is_wow64 { Self::Is32 } else { Self::Is64 }
     }
 }

@@ -1,18 +1,18 @@
-//! procmon's log, read back.
+//! procmon's log, read and written.
 //!
-//! [`Line`] is one `DbgPrint`, taken apart by the grammar of the README and
-//! refused where it is off by a byte. [`Event`] is what the lines of one event
-//! say together, with names and command lines as the process chose them.
-//!
-//! The code page is UTF-8: in another one a text may be shown with `?` and
-//! cannot be had back.
+//! [`Line`] is one `DbgPrint`, read by the grammar of the README and refused
+//! where it is off by a byte. [`Event`] is what the lines of one event say
+//! together. Names and command lines in them are as printed, in any code page;
+//! [`text`] escapes them as the driver does, and restores those whose
+//! characters the code page has.
 
 pub mod event;
 pub mod line;
+mod pass;
 pub mod text;
 
-pub use event::{Created, Event, Exited};
-pub use line::{Bits, Detail, Line, Part};
+pub use event::{Created, Event};
+pub use line::Line;
 
 /// Why something is not procmon's log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

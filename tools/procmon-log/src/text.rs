@@ -1,57 +1,88 @@
-//! Texts that a process chose: shown with escapes, and had back.
+//! Texts that a process chose: escaped, and restored.
 
 use crate::Malformed;
-use crate::line::breaks_a_line;
 
-/// Undoes the escapes of a text whose parts were joined.
+/// Whether procmon escapes `unit` wherever it stands: it would break a line, or
+/// not be seen.
+const fn is_escaped(unit: u16) -> bool {
+    matches!(unit, 0..0x20 | 0x7f..0xa0 | 0x2028 | 0x2029)
+}
+
+/// The text as procmon shows it, before it is converted to the code page.
+#[must_use]
+pub fn escape(text: &[u16]) -> Vec<u16> {
+    let mut shown = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [unit, behind @ ..] = rest {
+        rest = behind;
+        match (*unit, behind) {
+            (0xd800..0xdc00, [low @ 0xdc00..0xe000, behind @ ..]) => {
+                shown.extend([*unit, *low]);
+                rest = behind;
+            }
+            (BACKSLASH, _) if begins_with_escape(behind) => push_escape(&mut shown, BACKSLASH),
+            (0xd800..0xe000, _) => push_escape(&mut shown, *unit),
+            _ if is_escaped(*unit) => push_escape(&mut shown, *unit),
+            _ => shown.push(*unit),
+        }
+    }
+    shown
+}
+
+/// The text that procmon shows as `shown`, whose parts were joined. It can be
+/// had only where the code page has all its characters.
 ///
 /// # Errors
 /// Where procmon would not have shown any text this way: a character that it
 /// escapes stands for itself, or one is escaped that it does not escape.
 pub fn restore(shown: &str) -> Result<Vec<u16>, Malformed> {
+    let shown: Vec<u16> = shown.encode_utf16().collect();
     let mut text = Vec::with_capacity(shown.len());
-    let mut rest = shown;
-    let mut last_escape = None;
-    while let Some(character) = rest.chars().next() {
-        if let Some(digits) = escape(rest) {
-            let unit = u16::from_str_radix(digits, 16)
-                .map_err(|_| Malformed::new("not an escape", rest))?;
-            rest = &rest[ESCAPE..];
-            let is_lower_case = !digits.bytes().any(|digit| digit.is_ascii_uppercase());
-            if !is_lower_case || !is_escaped(unit, last_escape, rest) {
-                return Err(Malformed::new("an escape that needs none", digits));
-            }
-            text.push(unit);
-            last_escape = Some(unit);
-        } else {
-            if breaks_a_line(character) {
-                return Err(Malformed::new("a character that needs an escape", rest));
-            }
-            text.extend_from_slice(character.encode_utf16(&mut [0; 2]));
-            rest = &rest[character.len_utf8()..];
-            last_escape = None;
-        }
+    let mut rest = &shown[..];
+    while let [unit, behind @ ..] = rest {
+        let escaped = match *unit {
+            BACKSLASH => escaped_unit(behind),
+            _ => None,
+        };
+        text.push(escaped.unwrap_or(*unit));
+        rest = match escaped {
+            Some(_) => &behind[ESCAPE..],
+            None => behind,
+        };
     }
-    Ok(text)
+    if escape(&text) == shown {
+        Ok(text)
+    } else {
+        let shown = String::from_utf16_lossy(&shown);
+        Err(Malformed::new(
+            "a text with other escapes than procmon's",
+            shown,
+        ))
+    }
 }
 
-const ESCAPE: usize = r"\u0000".len();
+const BACKSLASH: u16 = b'\\' as u16;
 
-/// The digits of the escape that `text` begins with.
-fn escape(text: &str) -> Option<&str> {
-    let digits = text.strip_prefix(r"\u")?.get(..4)?;
-    let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    is_hex.then_some(digits)
+/// `u` and four digits.
+const ESCAPE: usize = 5;
+
+fn push_escape(shown: &mut Vec<u16>, unit: u16) {
+    shown.extend(format!(r"\u{unit:04x}").encode_utf16());
 }
 
-/// Whether procmon escapes `unit` between the escape `before` and `after`.
-fn is_escaped(unit: u16, before: Option<u16>, after: &str) -> bool {
-    match unit {
-        // It would have looked like the start of an escape.
-        0x5c => escape(&format!(r"\{}", after.get(..5).unwrap_or_default())).is_some(),
-        // With its other half it is a character, which is shown.
-        0xdc00..0xe000 => !before.is_some_and(|before| (0xd800..0xdc00).contains(&before)),
-        0xd800..0xdc00 => true,
-        _ => char::from_u32(unit.into()).is_some_and(breaks_a_line),
-    }
+fn begins_with_escape(text: &[u16]) -> bool {
+    escaped_unit(text).is_some()
+}
+
+/// The unit that `text` gives behind a backslash.
+fn escaped_unit(text: &[u16]) -> Option<u16> {
+    let escape: Vec<u8> = text
+        .get(..ESCAPE)?
+        .iter()
+        .map(|&unit| u8::try_from(unit).ok())
+        .collect::<Option<_>>()?;
+    let digits = std::str::from_utf8(escape.strip_prefix(b"u")?).ok()?;
+    let are_digits = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let unit = u16::from_str_radix(digits, 16).ok()?;
+    are_digits.then_some(unit)
 }

@@ -1,6 +1,11 @@
 //! What is procmon's log, and what only looks like it.
 
-use procmon_log::{Bits, Event, Line, Malformed, Part, text};
+use bstr::BStr;
+use procmon_log::line::{
+    Bits, CommandLine, Create, Destroy, Detail, Failure, Name, NotLoaded, Part, Unloaded,
+};
+use procmon_log::{Event, Line, Malformed, text};
+use proptest::prelude::*;
 
 fn line(text: &str) -> Result<Line<'_>, Malformed> {
     Line::parse(text.as_bytes())
@@ -28,19 +33,19 @@ fn every_kind_of_line_is_read() {
         "[procmon] not loaded: X 0xe0001234\n",
         "[procmon] unloaded: 12 created, 11 exited\n",
     ] {
-        assert!(line(text).is_ok(), "{text}");
+        let message = line(text).map(Line::message);
+        assert_eq!(message, Ok(text.as_bytes().to_vec()), "{text}");
     }
-    assert_eq!(
-        line("[Name 0x4 2/3] ]x\n"),
-        Ok(Line::Name {
-            pid: 4,
-            part: Part {
-                number: 2,
-                total: 3
-            },
-            text: "]x"
-        })
-    );
+    let part = Part {
+        number: 2,
+        total: 3,
+    };
+    let name = Name {
+        pid: 4,
+        part,
+        text: BStr::new("]x"),
+    };
+    assert_eq!(line("[Name 0x4 2/3] ]x\n"), Ok(Line::Name(name)));
 }
 
 #[test]
@@ -70,8 +75,8 @@ fn a_line_that_is_off_by_a_byte_is_refused() {
         "[CommandLine 0xA] x\n",
         "[CommandLine 0x1 01/2] x\n",
         "[CommandLine 0x1] a\nb\n",
-        "[CommandLine 0x1] a\u{85}b\n",
-        "[CommandLine 0x1] a\u{2028}b\n",
+        "[CommandLine 0x1] a\tb\n",
+        "[CommandLine 0x1] a\x7fb\n",
         "[CommandLine 0x1] a",
         " [CommandLine 0x1] a\n",
         "[Detail 0x1 1/2] 64bit [Creator = 0x1.0x1]\n",
@@ -92,12 +97,12 @@ fn a_name_cannot_pass_for_the_fields_behind_it() {
     let text = format!("[Create] [PID = 0x4, Name={forged}] [CurrentPID = 0x8] [PPID = 0xc]\n");
     assert_eq!(
         line(&text),
-        Ok(Line::Create {
+        Ok(Line::Create(Create {
             pid: 4,
-            name: forged,
+            name: BStr::new(forged),
             current: 8,
             parent: 12
-        })
+        }))
     );
 }
 
@@ -114,12 +119,9 @@ fn an_event_is_all_of_its_lines_in_their_order() {
     let Ok(Event::Created(created)) = Event::parse(&whole) else {
         panic!("{:?}", Event::parse(&whole));
     };
-    assert_eq!(String::from_utf16_lossy(&created.name), r"a\u00zz");
+    assert_eq!(created.name, r"a\u00zz");
     assert_eq!(created.detail.bits, Bits::Is64);
-    assert_eq!(
-        created.command_line.as_deref(),
-        Some(&[u16::from(b'c'), 10][..])
-    );
+    assert_eq!(created.command_line, Some(r"c\u000a".into()));
 
     for missing in 0..whole.len() {
         let mut damaged = whole.to_vec();
@@ -153,6 +155,7 @@ fn texts_are_had_back() {
         ("\u{1f600}", "\u{1f600}"),
     ] {
         let text: Vec<u16> = text.encode_utf16().collect();
+        assert_eq!(String::from_utf16(&text::escape(&text)).unwrap(), shown);
         assert_eq!(text::restore(shown), Ok(text), "{shown}");
     }
     assert_eq!(text::restore(r"\ud83d\ud83d"), Ok(vec![0xd83d, 0xd83d]));
@@ -172,5 +175,121 @@ fn escapes_that_procmon_does_not_write_are_refused() {
         "\u{9f}",
     ] {
         assert!(text::restore(shown).is_err(), "{shown}");
+    }
+}
+
+fn any_bytes() -> impl Strategy<Value = Vec<u8>> {
+    let byte = prop_oneof![
+        8 => 0x20_u8..0x7f,
+        2 => prop::sample::select(&b"] [CurentPID=0x"[..]),
+        1 => 0x80_u8..,
+    ];
+    prop::collection::vec(byte, 0..40)
+}
+
+fn any_part() -> impl Strategy<Value = Part> {
+    (1..=u32::MAX)
+        .prop_flat_map(|total| (1..=total, Just(total)))
+        .prop_map(|(number, total)| Part { number, total })
+}
+
+/// Gives `hold` a line of any kind, with any fields.
+fn with_any_line(
+    (kind, numbers, small, flags): (u8, [u64; 3], [u32; 2], [bool; 3]),
+    (text, part): (&[u8], Part),
+    hold: impl FnOnce(Line<'_>) -> Result<(), TestCaseError>,
+) -> Result<(), TestCaseError> {
+    let ([pid, first, second], text) = (numbers, BStr::new(text));
+    let failure = Failure {
+        call: "ZwOpenProcess",
+        status: small[1],
+    };
+    hold(match kind {
+        0 => Line::Create(Create {
+            pid,
+            name: text,
+            current: first,
+            parent: second,
+        }),
+        1 => Line::Name(Name { pid, part, text }),
+        2 => Line::Detail(Detail {
+            pid,
+            bits: match small[1] % 3 {
+                0 => Bits::Unknown(failure),
+                1 => Bits::Is32,
+                _ => Bits::Is64,
+            },
+            creating_process: first,
+            creating_thread: second,
+            session: flags[0].then_some(small[0]),
+            is_reparented: flags[1],
+            name_is_partial: flags[2],
+        }),
+        3 => Line::CommandLine(CommandLine {
+            pid,
+            part: flags[0].then_some(part),
+            text,
+        }),
+        4 => Line::Destroy(Destroy {
+            pid,
+            current: first,
+            exit_status: small[0],
+            lifetime_ms: second,
+        }),
+        5 => Line::Loaded,
+        6 => Line::NotLoaded(NotLoaded {
+            failure,
+            cause: flags[0].then_some(text),
+        }),
+        _ => Line::Unloaded(Unloaded {
+            created: first,
+            exited: second,
+        }),
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_line_is_read_as_it_is_written(
+        fields: (u8, [u64; 3], [u32; 2], [bool; 3]),
+        bytes in any_bytes(),
+        part in any_part(),
+    ) {
+        let fields = (fields.0 % 8, fields.1, fields.2, fields.3);
+        with_any_line(fields, (&bytes, part), |line| {
+            let message = line.message();
+            prop_assert_eq!(Line::parse(&message), Ok(line));
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn a_line_that_is_read_is_written_as_it_was(
+        fields: (u8, [u64; 3], [u32; 2], [bool; 3]),
+        bytes in any_bytes(),
+        part in any_part(),
+        damage: Vec<(prop::sample::Index, u8)>,
+    ) {
+        let fields = (fields.0 % 8, fields.1, fields.2, fields.3);
+        with_any_line(fields, (&bytes, part), |line| {
+            let mut message = line.message();
+            for (index, byte) in damage {
+                *index.get_mut(&mut message) = byte;
+            }
+            if let Ok(line) = Line::parse(&message) {
+                prop_assert_eq!(line.message(), message);
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn every_text_is_restored(units: Vec<u16>, piece in 0..5_usize) {
+        let pieces = [r"\u", r"\u00", r"\u000", "0a", "\u{1f600}"].map(|text| {
+            text.encode_utf16().collect::<Vec<_>>()
+        });
+        let text = [&units[..], &pieces[piece], &units].concat();
+        let shown = String::from_utf16(&text::escape(&text)).expect("lone surrogates are escaped");
+        prop_assert_eq!(text::restore(&shown), Ok(text));
     }
 }

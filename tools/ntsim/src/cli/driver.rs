@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use ntsim::trial::judge::Anyone;
-use ntsim::trial::{Judge, Procmon};
+use ntsim::CodePage;
+use ntsim::trial::oracle::Anything;
+use ntsim::trial::{self, Procmon, Target};
 
 /// The driver on trial.
 #[derive(Args)]
@@ -22,6 +23,10 @@ pub struct Driver {
     /// Its service name; its file's name without extension unless given
     #[arg(long, value_name = "NAME")]
     service: Option<String>,
+
+    /// The machine's ANSI code page, such as 936 for Chinese
+    #[arg(long, value_name = "NUMBER", default_value_t)]
+    code_page: CodePage,
 }
 
 /// Who knows what the driver has to say.
@@ -34,16 +39,21 @@ pub enum Oracle {
 }
 
 impl Driver {
-    /// Who judges it.
-    pub fn judge(&self) -> Box<dyn Judge> {
-        match self.oracle {
-            Oracle::None => Box::new(Anyone),
-            Oracle::Procmon => Box::new(Procmon),
-        }
+    /// Gives `attempt` the driver, and the machine that it is tried on.
+    pub fn attempt<T>(&self, attempt: impl FnOnce(Target<'_>) -> Result<T>) -> Result<T> {
+        let oracle: Box<dyn trial::Oracle> = match self.oracle {
+            Oracle::None => Box::new(Anything),
+            Oracle::Procmon => Box::new(Procmon::on(self.code_page)),
+        };
+        attempt(Target {
+            image: &self.file,
+            service: &self.service()?,
+            code_page: self.code_page,
+            oracle: oracle.as_ref(),
+        })
     }
 
-    /// Its service name.
-    pub fn service(&self) -> Result<String> {
+    fn service(&self) -> Result<String> {
         if let Some(name) = &self.service {
             return Ok(name.clone());
         }

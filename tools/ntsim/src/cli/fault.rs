@@ -2,6 +2,7 @@
 
 use anyhow::{Result, anyhow};
 use clap::Args;
+use ntsim::trial::Target;
 use ntsim::trial::faults::{self, Error};
 
 use super::Outcome;
@@ -22,49 +23,47 @@ pub struct Fault {
 impl Fault {
     /// Carries the verb out.
     pub fn execute(self) -> Result<Outcome> {
-        let judge = self.driver.judge();
-        let bar = progress("runs", 0);
-        let outcome = faults::inject(
-            &self.driver.file,
-            &self.driver.service()?,
-            judge.as_ref(),
-            || bar.inc(1),
-        );
-        bar.finish_and_clear();
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
-            Err(Error::Unprovoked(finding)) => {
-                eprintln!("ntsim: the driver goes wrong with no call failing: {finding}");
-                return Ok(Outcome::DriverAtFault);
-            }
-            Err(error) => return Err(anyhow!(error)),
-        };
-        for (point, tally) in &outcome.points {
-            println!("{point}: {} of {} survived", tally.survived, tally.runs);
-        }
-        for ((phase, routine), reason) in &outcome.not_injected {
-            println!("{phase:<6}  {routine}: not injected, {reason}");
-        }
-        for routine in &outcome.never_reached {
-            println!("never   {routine}: can fail, is imported or looked up, and was not called");
-        }
-        for (plan, finding) in &outcome.findings {
-            let plan: Vec<String> = plan.iter().map(ToString::to_string).collect();
-            println!("FAIL    {}: {finding}", plan.join(", then "));
-        }
-        let total = outcome.total();
-        println!(
-            "{} injection points, {} runs with one failure and {} with two: {} of {} survived",
-            outcome.points.len(),
-            total.runs - outcome.pairs.runs,
-            outcome.pairs.runs,
-            total.survived,
-            total.runs,
-        );
-        Ok(if outcome.findings.is_empty() {
-            Outcome::Clean
-        } else {
-            Outcome::DriverAtFault
-        })
+        self.driver.attempt(inject)
     }
+}
+
+fn inject(target: Target<'_>) -> Result<Outcome> {
+    let bar = progress("runs", 0);
+    let outcome = faults::inject(&target, || bar.inc(1));
+    bar.finish_and_clear();
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
+        Err(Error::Unprovoked(finding)) => {
+            eprintln!("ntsim: the driver goes wrong with no call failing: {finding}");
+            return Ok(Outcome::DriverAtFault);
+        }
+        Err(error) => return Err(anyhow!(error)),
+    };
+    for (point, tally) in &outcome.points {
+        println!("{point}: {} of {} survived", tally.survived, tally.runs);
+    }
+    for ((phase, routine), reason) in &outcome.not_injected {
+        println!("{phase:<6}  {routine}: not injected, {reason}");
+    }
+    for routine in &outcome.never_reached {
+        println!("never   {routine}: can fail, is imported or looked up, and was not called");
+    }
+    for (plan, finding) in &outcome.findings {
+        let plan: Vec<String> = plan.iter().map(ToString::to_string).collect();
+        println!("FAIL    {}: {finding}", plan.join(", then "));
+    }
+    let total = outcome.total();
+    println!(
+        "{} injection points, {} runs with one failure and {} with two: {} of {} survived",
+        outcome.points.len(),
+        total.runs - outcome.pairs.runs,
+        outcome.pairs.runs,
+        total.survived,
+        total.runs,
+    );
+    Ok(if outcome.findings.is_empty() {
+        Outcome::Clean
+    } else {
+        Outcome::DriverAtFault
+    })
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::HumanCount;
+use ntsim::trial::Target;
 use ntsim::trial::hostile::{self, Case, Generator, Novelty, Subject};
 
 use super::Outcome;
@@ -47,11 +48,11 @@ pub struct Fuzz {
 impl Fuzz {
     /// Carries the verb out.
     pub fn execute(self) -> Result<Outcome> {
-        let mut subject = Subject::load(
-            &self.driver.file,
-            &self.driver.service()?,
-            self.driver.judge(),
-        )?;
+        self.driver.attempt(|target| self.run(target))
+    }
+
+    fn run(&self, target: Target<'_>) -> Result<Outcome> {
+        let mut subject = Subject::load(target)?;
         if let Some(file) = &self.case {
             return show(&mut subject, file);
         }
@@ -112,7 +113,7 @@ impl Fuzz {
     }
 }
 
-fn show(subject: &mut Subject, file: &PathBuf) -> Result<Outcome> {
+fn show(subject: &mut Subject<'_>, file: &PathBuf) -> Result<Outcome> {
     let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let case = Case::of(&bytes).with_context(|| format!("{} is no case", file.display()))?;
     println!("{case:#?}");

@@ -48,7 +48,7 @@ pub struct Run {
     #[arg(long)]
     json: bool,
 
-    /// The system's code page, such as 936 for Chinese
+    /// The machine's ANSI code page, such as 936 for Chinese
     #[arg(long, value_name = "NUMBER", default_value_t)]
     code_page: CodePage,
 

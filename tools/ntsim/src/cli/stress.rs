@@ -9,7 +9,7 @@ use clap::Args;
 use indicatif::HumanCount;
 use ntsim::LoadError;
 use ntsim::trial::load::{self, Error, Load};
-use ntsim::trial::{reload, slots};
+use ntsim::trial::{Target, reload, slots};
 
 use super::Outcome;
 use super::driver::{Driver, progress};
@@ -53,13 +53,15 @@ pub struct Stress {
 impl Stress {
     /// Carries the verb out.
     pub fn execute(self) -> Result<Outcome> {
-        let outcome = if self.slots {
-            self.fill_slots()
-        } else if let Some(cycles) = self.reloads {
-            self.reload(cycles.get())
-        } else {
-            self.deliver()
-        };
+        let outcome = self.driver.attempt(|target| {
+            if self.slots {
+                fill_slots(&target)
+            } else if let Some(cycles) = self.reloads {
+                self.reload(&target, cycles.get())
+            } else {
+                self.deliver(&target)
+            }
+        });
         match outcome {
             Ok(outcome) => Ok(outcome),
             Err(error) => match error.downcast::<Error>() {
@@ -81,7 +83,7 @@ impl Stress {
             .map_or(1, NonZeroUsize::get)
     }
 
-    fn deliver(&self) -> Result<Outcome> {
+    fn deliver(&self, target: &Target<'_>) -> Result<Outcome> {
         let load = Load {
             events: self.events.get(),
             threads: self.threads(),
@@ -91,14 +93,7 @@ impl Stress {
             delays: self.delays,
         };
         let bar = progress("events", load.events);
-        let judge = self.driver.judge();
-        let figures = load::deliver(
-            &self.driver.file,
-            &self.driver.service()?,
-            judge.as_ref(),
-            load,
-            |events| bar.set_position(events),
-        )?;
+        let figures = load::deliver(target, load, |events| bar.set_position(events))?;
         bar.finish_and_clear();
         let events = figures.created + figures.exited;
         println!(
@@ -116,23 +111,18 @@ impl Stress {
             figures.memory_late / 1024,
             if figures.is_flat() { "" } else { ": it grows" },
         );
-        if judge.is_procmon() && figures.findings.is_empty() {
+        if target.oracle.is_procmon() && figures.findings.is_empty() {
             println!("every event was reported once: no line lost, doubled, torn or interleaved");
         }
         let is_flat = figures.is_flat();
         Ok(tell(&figures.findings, is_flat))
     }
 
-    fn reload(&self, cycles: u32) -> Result<Outcome> {
+    fn reload(&self, target: &Target<'_>, cycles: u32) -> Result<Outcome> {
         let bar = progress("loads", cycles.into());
-        let findings = reload::reload(
-            &self.driver.file,
-            &self.driver.service()?,
-            self.driver.judge().as_ref(),
-            cycles,
-            self.threads(),
-            |cycle| bar.set_position(cycle),
-        )?;
+        let findings = reload::reload(target, cycles, self.threads(), |cycle| {
+            bar.set_position(cycle);
+        })?;
         bar.finish_and_clear();
         if findings.is_empty() {
             println!(
@@ -144,14 +134,14 @@ impl Stress {
         }
         Ok(tell(&findings, true))
     }
+}
 
-    fn fill_slots(&self) -> Result<Outcome> {
-        let findings = slots::fill(&self.driver.file, self.driver.judge().as_ref())?;
-        if findings.is_empty() {
-            println!("64 drivers were loaded and heard of a process; the 65th was refused");
-        }
-        Ok(tell(&findings, true))
+fn fill_slots(target: &Target<'_>) -> Result<Outcome> {
+    let findings = slots::fill(target)?;
+    if findings.is_empty() {
+        println!("64 drivers were loaded and heard of a process; the 65th was refused");
     }
+    Ok(tell(&findings, true))
 }
 
 fn per_second(events: u64, time: Duration) -> u64 {

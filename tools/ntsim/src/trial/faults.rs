@@ -7,11 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::io;
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::describe;
-use super::judge::{FailedCall, Finding, Judge};
+use super::oracle::{FailedCall, Finding};
+use super::{Target, describe};
 use crate::dbg::Transcript;
 use crate::intercept::{DriverCall, Failure, Interception, Interceptor, Phase};
 use crate::kernel::{Kernel, LoadError, ProcessCreation, ProcessExit, UnloadError};
@@ -217,22 +216,13 @@ impl Outcome {
     }
 }
 
-/// Puts the driver at `path` through it. `progress` is told of every run.
+/// Puts the driver through it. `progress` is told of every run.
 ///
 /// # Errors
 /// Where there is no memory for a machine, or the driver goes wrong with no
 /// call failing: there is nothing to learn from failures then.
-pub fn inject(
-    path: &Path,
-    service: &str,
-    judge: &dyn Judge,
-    mut progress: impl FnMut(),
-) -> Result<Outcome, Error> {
-    let script = Script {
-        path,
-        service,
-        judge,
-    };
+pub fn inject(target: &Target<'_>, mut progress: impl FnMut()) -> Result<Outcome, Error> {
+    let script = Script(target);
     let mut outcome = Outcome::default();
     let mut reached = BTreeSet::new();
     let mut bound = BTreeSet::new();
@@ -309,18 +299,15 @@ pub enum Error {
 }
 
 /// A driver's short life, the same in each run.
-struct Script<'a> {
-    path: &'a Path,
-    service: &'a str,
-    judge: &'a dyn Judge,
-}
+struct Script<'a>(&'a Target<'a>);
 
 impl Script<'_> {
     fn run(&self, plan: &[Fault]) -> Result<Run, Error> {
         let injector = Arc::new(Injector::new(plan));
         let transcript = Arc::new(Transcript::default());
-        let kernel = Kernel::builder()
-            .debug_output(Arc::clone(&transcript) as _)
+        let kernel = self
+            .0
+            .machine(&transcript)
             .interceptor(Arc::clone(&injector) as _)
             .build()?;
         let mut finding = self.live(&kernel, &injector, &transcript)?;
@@ -337,7 +324,13 @@ impl Script<'_> {
         injector: &Injector,
         transcript: &Transcript,
     ) -> Result<Finding, Error> {
-        let driver = match kernel.load_driver(self.path, self.service) {
+        let Target {
+            image,
+            service,
+            oracle,
+            ..
+        } = *self.0;
+        let driver = match kernel.load_driver(image, service) {
             Ok(driver) => driver,
             Err(LoadError::DriverEntry { status, leftovers }) => {
                 let failed = injector.take_failed();
@@ -350,14 +343,13 @@ impl Script<'_> {
                 };
                 return Ok(wanted
                     .and_then(|()| describe(kernel, &leftovers))
-                    .and_then(|()| self.judge.loaded(status, &failed, &transcript.take())));
+                    .and_then(|()| oracle.loaded(status, &failed, &transcript.take())));
             }
             Err(LoadError::Stopped(stopped)) => return Ok(Err(stopped.to_string())),
             Err(error) => return Err(Error::Image(error)),
         };
         let failed = injector.take_failed();
-        Ok(self
-            .judge
+        Ok(oracle
             .loaded(0, &failed, &transcript.take())
             .and_then(|()| self.watch(kernel, injector, transcript))
             .and_then(|()| match kernel.unload_driver(driver) {
@@ -366,7 +358,7 @@ impl Script<'_> {
                 Err(UnloadError::NoUnloadRoutine) => Ok(()),
                 Err(error) => Err(error.to_string()),
             })
-            .and_then(|()| self.judge.unloaded((2, 2), &transcript.take())))
+            .and_then(|()| oracle.unloaded((2, 2), &transcript.take())))
     }
 
     fn watch(&self, kernel: &Kernel, injector: &Injector, transcript: &Transcript) -> Finding {
@@ -376,7 +368,8 @@ impl Script<'_> {
                 .create_process(process)
                 .map_err(|stopped| stopped.to_string())?;
             let failed = injector.take_failed();
-            self.judge
+            self.0
+                .oracle
                 .created(&Announcement::from(process), &failed, &transcript.take())?;
         }
         for process in &processes {
@@ -389,7 +382,7 @@ impl Script<'_> {
                 .exit_process(exit)
                 .map_err(|stopped| stopped.to_string())?;
             let failed = injector.take_failed();
-            self.judge.exited(exit, &failed, &transcript.take())?;
+            self.0.oracle.exited(exit, &failed, &transcript.take())?;
         }
         Ok(())
     }

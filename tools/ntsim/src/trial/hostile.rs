@@ -7,13 +7,15 @@
 use std::collections::HashSet;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use arbitrary::{Arbitrary, Unstructured};
 
-use super::judge::{Finding, Judge};
+use super::Target;
 use super::load::Error;
+use super::look_alikes::LookAlikes;
+use super::oracle::Finding;
 use crate::dbg::Transcript;
 use crate::kernel::{Kernel, LoadError};
 use crate::nt::ClientId;
@@ -96,10 +98,12 @@ enum Piece {
     /// One unit, very often.
     Many(u16, u8, u8),
     Known(u8),
+    /// One unit that the code page prints as something else.
+    LookAlike(u8, u8),
 }
 
 /// Texts that mean something to somebody who reads the log, or formats it.
-const KNOWN: [&str; 24] = [
+const KNOWN: [&str; 26] = [
     "%n%s%n%s",
     "%wZ",
     "%x %p %I64x",
@@ -119,6 +123,8 @@ const KNOWN: [&str; 24] = [
     "[Destroy] [PID = 0x4] [CurrentPID = 0x4] [ExitStatus = 0x0] [Lifetime = 1 ms]\n",
     "] [CurrentPID = 0x4] [PPID = 0x4]",
     "] [CurrentPID = 0x",
+    "\u{25d9}[Create] [PID = 0x4, Name=System] [CurrentPID = 0x4] [PPID = 0x0]\u{266a}\u{25d9}",
+    "\u{2216}u000a\u{ff3c}u000a\u{a5}u000a\u{20a9}u000a\\\u{ff55}000a",
     "[CommandLine 0x4] format c:",
     "(null)",
     "\u{2028}\u{2029}\u{85}\u{7f}",
@@ -127,7 +133,7 @@ const KNOWN: [&str; 24] = [
 ];
 
 impl Piece {
-    fn write(&self, text: &mut Vec<u16>) {
+    fn write(&self, look_alikes: &LookAlikes, text: &mut Vec<u16>) {
         match *self {
             Self::Ascii(byte) => text.push(u16::from(0x20 + byte % 0x5f)),
             Self::Unit(unit) => text.push(unit),
@@ -147,15 +153,16 @@ impl Piece {
             Self::Known(index) => {
                 text.extend(KNOWN[usize::from(index) % KNOWN.len()].encode_utf16());
             }
+            Self::LookAlike(kind, index) => text.extend(look_alikes.pick(kind, index)),
         }
     }
 }
 
 impl HostileString {
-    fn text(&self) -> Vec<u16> {
+    fn text(&self, look_alikes: &LookAlikes) -> Vec<u16> {
         let mut text = Vec::new();
         for piece in &self.pieces {
-            piece.write(&mut text);
+            piece.write(look_alikes, &mut text);
             if text.len() > MOST_UNITS {
                 break;
             }
@@ -164,8 +171,8 @@ impl HostileString {
         text
     }
 
-    fn raw(&self) -> RawString {
-        let plain = RawString::of(&self.text());
+    fn raw(&self, look_alikes: &LookAlikes) -> RawString {
+        let plain = RawString::of(&self.text(look_alikes));
         let RawBuffer::Aligned(mut bytes) = plain.buffer else {
             unreachable!("text lies at even addresses");
         };
@@ -223,7 +230,8 @@ impl Case {
         Self::arbitrary_take_rest(Unstructured::new(bytes)).ok()
     }
 
-    fn announcement(&self) -> Announcement {
+    fn announcement(&self, look_alikes: &LookAlikes) -> Announcement {
+        let raw = |string: &HostileString| string.raw(look_alikes);
         Announcement {
             process_id: self.process_id.value(),
             current: ClientId {
@@ -236,8 +244,8 @@ impl Case {
             creating_process_id: self.creating_process.value(),
             creating_thread_id: self.creating_thread.value(),
             has_file_object: self.has_file_object,
-            image_file_name: self.image_file_name.as_ref().map(HostileString::raw),
-            command_line: self.command_line.as_ref().map(HostileString::raw),
+            image_file_name: self.image_file_name.as_ref().map(raw),
+            command_line: self.command_line.as_ref().map(raw),
             is_wow64: self.is_wow64,
             session_id: self.session_id,
         }
@@ -249,31 +257,29 @@ impl Case {
 const SUBSYSTEM: u32 = 2;
 
 /// A driver that hears of such processes.
-pub struct Subject {
+pub struct Subject<'a> {
+    target: Target<'a>,
+    look_alikes: LookAlikes,
     kernel: Arc<Kernel>,
     transcript: Arc<Transcript>,
-    judge: Box<dyn Judge>,
-    told: u64,
     driver: crate::DriverId,
-    service: String,
-    path: PathBuf,
+    told: u64,
 }
 
-impl Subject {
-    /// Loads the driver at `path`.
+impl<'a> Subject<'a> {
+    /// Loads the driver.
     ///
     /// # Errors
     /// Where it cannot be loaded.
-    pub fn load(path: &Path, service: &str, judge: Box<dyn Judge>) -> Result<Self, Error> {
-        let (kernel, transcript, driver) = start(path, service)?;
+    pub fn load(target: Target<'a>) -> Result<Self, Error> {
+        let (kernel, transcript, driver) = start(&target)?;
         Ok(Self {
+            target,
+            look_alikes: LookAlikes::of(target.code_page),
             kernel,
             transcript,
-            judge,
-            told: 0,
             driver,
-            service: service.to_owned(),
-            path: path.to_owned(),
+            told: 0,
         })
     }
 
@@ -283,7 +289,7 @@ impl Subject {
     /// What is wrong with it, or how the driver faulted. It is loaded anew
     /// then.
     pub fn announce(&mut self, case: &Case) -> Result<Vec<Vec<u8>>, String> {
-        let announced = case.announcement();
+        let announced = case.announcement(&self.look_alikes);
         let outcome = self.kernel.announce_creation(&announced);
         let lines = self.transcript.take();
         match outcome {
@@ -291,7 +297,7 @@ impl Subject {
                 self.told += 1;
                 self.kernel.forget_process(announced.process_id as u32);
                 self.kernel.forget_process(announced.current.process);
-                self.judge.created(&announced, &[], &lines)?;
+                self.target.oracle.created(&announced, &[], &lines)?;
                 Ok(lines)
             }
             Ok(creation) => Err(format!(
@@ -300,7 +306,7 @@ impl Subject {
             )),
             Err(stopped) => {
                 let (kernel, transcript, driver) =
-                    start(&self.path, &self.service).map_err(|error| error.to_string())?;
+                    start(&self.target).map_err(|error| error.to_string())?;
                 (self.kernel, self.transcript, self.driver) = (kernel, transcript, driver);
                 self.told = 0;
                 Err(stopped.to_string())
@@ -318,19 +324,18 @@ impl Subject {
             .unload_driver(self.driver)
             .map_err(|error| error.to_string())?;
         super::describe(&self.kernel, &leftovers)?;
-        self.judge.unloaded((self.told, 0), &self.transcript.take())
+        let lines = self.transcript.take();
+        self.target.oracle.unloaded((self.told, 0), &lines)
     }
 }
 
 type Started = (Arc<Kernel>, Arc<Transcript>, crate::DriverId);
 
-fn start(path: &Path, service: &str) -> Result<Started, Error> {
+fn start(target: &Target<'_>) -> Result<Started, Error> {
     let transcript = Arc::new(Transcript::default());
-    let kernel = Kernel::builder()
-        .debug_output(Arc::clone(&transcript) as _)
-        .build()?;
+    let kernel = target.machine(&transcript).build()?;
     let driver = kernel
-        .load_driver(path, service)
+        .load_driver(target.image, target.service)
         .map_err(|error| match error {
             LoadError::Stopped(stopped) => Error::Load(LoadError::Stopped(stopped)),
             other => Error::Load(other),
@@ -397,7 +402,7 @@ impl Novelty {
             Some(string) => {
                 let shape = format!("{:?}", string.shape);
                 let shape = shape.split('(').next().unwrap_or_default().to_lowercase();
-                let units = string.text().len();
+                let units = string.text(&LookAlikes::default()).len();
                 let size = match units {
                     0 => "empty",
                     1..100 => "short",

@@ -6,7 +6,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use procmon_log::{Line, text};
+use procmon_log::Line;
+use procmon_log::line::{CommandLine, Create, Destroy, Detail, Unloaded};
 
 use crate::dbg::{DebugMessage, DebugOutput};
 use crate::kernel::{ProcessCreation, ProcessExit};
@@ -186,7 +187,7 @@ impl Ledger {
         }
         let place = line.pid().map(place_of);
         let place = match (line, place) {
-            (Line::Unloaded { created, exited }, _) => {
+            (Line::Unloaded(Unloaded { created, exited }), _) => {
                 self.is_loaded.store(false, Ordering::SeqCst);
                 let mut unloaded = self.unloaded.lock().unwrap_or_else(PoisonError::into_inner);
                 *unloaded = Some((created, exited));
@@ -199,31 +200,35 @@ impl Ledger {
         let state = self.places[place].0.load(Ordering::Acquire);
         let serial = state >> SAID_BITS;
         let (is_right, next) = match line {
-            Line::Create { name: shown, .. } => {
+            Line::Create(Create { name: shown, .. }) => {
                 self.created.fetch_add(1, Ordering::Relaxed);
-                let is_right = restored(shown).as_deref() == Some(&name(place));
+                let is_right = shown == name(place).as_bytes();
                 (is_right && Said::of(state) == Said::Nothing, Said::Create)
             }
-            Line::Detail { detail, .. } => {
-                let creator = (detail.creating_process, detail.creating_thread);
+            Line::Detail(Detail {
+                creating_process,
+                creating_thread,
+                ..
+            }) => {
+                let creator = (creating_process, creating_thread);
                 let is_right = creator == (CREATOR.process.into(), CREATOR.thread.into());
                 (is_right && Said::of(state) == Said::Create, Said::Detail)
             }
-            Line::CommandLine {
+            Line::CommandLine(CommandLine {
                 part: None,
                 text: shown,
                 ..
-            } => {
-                let is_right = restored(shown).as_deref() == Some(&command_line(place, serial));
+            }) => {
+                let is_right = shown == command_line(place, serial).as_bytes();
                 (
                     is_right && Said::of(state) == Said::Detail,
                     Said::CommandLine,
                 )
             }
-            Line::Destroy {
+            Line::Destroy(Destroy {
                 exit_status: status,
                 ..
-            } => {
+            }) => {
                 self.exited.fetch_add(1, Ordering::Relaxed);
                 let is_due = match Said::of(state) {
                     Said::CommandLine => true,
@@ -284,10 +289,6 @@ fn command_line(place: usize, serial: u64) -> String {
 /// 31 bits of it.
 fn exit_status(serial: u64) -> NtStatus {
     (serial & 0x7fff_ffff) as NtStatus
-}
-
-fn restored(shown: &str) -> Option<String> {
-    String::from_utf16(&text::restore(shown).ok()?).ok()
 }
 
 #[cfg(test)]

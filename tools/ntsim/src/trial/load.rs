@@ -5,15 +5,13 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::describe;
-use super::judge::Judge;
 use super::ledger::Ledger;
+use super::{Target, describe};
 use crate::intercept::{DriverCall, Interception, Interceptor};
 use crate::kernel::{Kernel, LoadError};
 use crate::report::Stopped;
@@ -87,8 +85,12 @@ impl Interceptor for Delays {
 }
 
 /// A machine that `ledger` reads.
-pub(super) fn machine(ledger: &Arc<Ledger>, delays: bool) -> io::Result<Arc<Kernel>> {
-    let builder = Kernel::builder().debug_output(Arc::clone(ledger) as _);
+pub(super) fn machine(
+    target: &Target<'_>,
+    ledger: &Arc<Ledger>,
+    delays: bool,
+) -> io::Result<Arc<Kernel>> {
+    let builder = target.machine(ledger);
     if delays {
         builder.interceptor(Arc::new(Delays::default())).build()
     } else {
@@ -182,7 +184,7 @@ fn lock(places: &Mutex<VecDeque<usize>>) -> MutexGuard<'_, VecDeque<usize>> {
     places.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Delivers `load` to the driver at `path`. `progress` is told of the events
+/// Delivers `load` to the driver. `progress` is told of the events
 /// delivered so far.
 ///
 /// # Errors
@@ -190,18 +192,16 @@ fn lock(places: &Mutex<VecDeque<usize>>) -> MutexGuard<'_, VecDeque<usize>> {
 ///
 /// # Panics
 /// Where there are no processors.
-pub fn deliver(
-    path: &Path,
-    service: &str,
-    judge: &dyn Judge,
-    load: Load,
-    progress: impl Fn(u64),
-) -> Result<Figures, Error> {
+pub fn deliver(target: &Target<'_>, load: Load, progress: impl Fn(u64)) -> Result<Figures, Error> {
     assert!(load.threads > 0, "no processors");
-    let ledger = Arc::new(Ledger::new(places(load.threads), judge.is_procmon(), true));
-    let kernel = machine(&ledger, load.delays)?;
+    let ledger = Arc::new(Ledger::new(
+        places(load.threads),
+        target.oracle.is_procmon(),
+        true,
+    ));
+    let kernel = machine(target, &ledger, load.delays)?;
     ledger.open();
-    let driver = kernel.load_driver(path, service)?;
+    let driver = kernel.load_driver(target.image, target.service)?;
 
     let start = Instant::now();
     let processors = Processors::new(&kernel, &ledger, load.threads);
@@ -251,7 +251,7 @@ pub fn deliver(
         Err(error) => findings.push(error.to_string()),
     }
     let (said_created, said_exited, lines) = ledger.counts();
-    if judge.is_procmon() {
+    if target.oracle.is_procmon() {
         let told = (created, exited);
         if (said_created, said_exited) != told {
             findings.push(format!(

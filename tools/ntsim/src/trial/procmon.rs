@@ -1,23 +1,38 @@
-//! What procmon has to say.
+//! What procmon has to print.
 
+use bstr::BString;
 use procmon_log::event::NO_NAME;
-use procmon_log::{Bits, Created, Detail, Event, Exited, Line};
+use procmon_log::line::{Bits, Destroy, Detail, Failure, NotLoaded, Unloaded};
+use procmon_log::{Created, Event, Line, text};
 
-use super::judge::{FailedCall, Finding, Judge, Lines};
-use crate::ProcessExit;
+use super::oracle::{FailedCall, Finding, Lines, Oracle};
 use crate::nt::{self, NtStatus};
 use crate::ps::announcement::{Announcement, RawBuffer, RawString};
+use crate::{CodePage, ProcessExit};
 
 /// Judges procmon by its documentation.
+///
+/// A text must be printed as the code page has it once it is escaped, byte for
+/// byte, so that it can be restored wherever the page has its characters.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Procmon;
+pub struct Procmon {
+    code_page: CodePage,
+}
+
+impl Procmon {
+    /// Judges it on a system with this code page.
+    #[must_use]
+    pub const fn on(code_page: CodePage) -> Self {
+        Self { code_page }
+    }
+}
 
 const STATUS_PROCEDURE_NOT_FOUND: NtStatus = 0xc000_007a_u32.cast_signed();
 
 /// Longer than any process of a trial lives.
 const LONGEST_LIFETIME_MS: u64 = 24 * 60 * 60 * 1000;
 
-impl Judge for Procmon {
+impl Oracle for Procmon {
     fn loaded(&self, status: NtStatus, failed: &[FailedCall], lines: Lines<'_>) -> Finding {
         let line = only(lines)?;
         let Some(first) = failed.first() else {
@@ -26,9 +41,13 @@ impl Judge for Procmon {
         let expected = first.status.unwrap_or(STATUS_PROCEDURE_NOT_FOUND);
         same(&status, &expected)?;
         match line {
-            Line::NotLoaded { call, status, .. } => {
-                same(&call, &first.routine).and_then(|()| same(&status, &expected.cast_unsigned()))
-            }
+            Line::NotLoaded(NotLoaded { failure, .. }) => same(
+                &failure,
+                &Failure {
+                    call: first.routine,
+                    status: expected.cast_unsigned(),
+                },
+            ),
             other => Err(format!("{other:?} for a load that failed")),
         }
     }
@@ -40,25 +59,25 @@ impl Judge for Procmon {
         lines: Lines<'_>,
     ) -> Finding {
         let event = Event::parse(lines).map_err(|error| error.to_string())?;
-        same(&event, &Event::Created(expected(announced, failed)))
+        same(&event, &Event::Created(self.expected(announced, failed)))
     }
 
     fn exited(&self, exit: ProcessExit, _: &[FailedCall], lines: Lines<'_>) -> Finding {
         let event = Event::parse(lines).map_err(|error| error.to_string())?;
-        let Event::Exited(exited) = event else {
+        let Event::Exited(destroy) = event else {
             return Err(format!("{event:?} for an exit"));
         };
-        let expected = Exited {
+        let expected = Destroy {
             pid: exit.process_id.into(),
             current: exit.process_id.into(),
             exit_status: exit.exit_status.cast_unsigned(),
-            lifetime_ms: exited.lifetime_ms.min(LONGEST_LIFETIME_MS),
+            lifetime_ms: destroy.lifetime_ms.min(LONGEST_LIFETIME_MS),
         };
-        same(&exited, &expected)
+        same(&destroy, &expected)
     }
 
     fn unloaded(&self, (created, exited): (u64, u64), lines: Lines<'_>) -> Finding {
-        same(&only(lines)?, &Line::Unloaded { created, exited })
+        same(&only(lines)?, &Line::Unloaded(Unloaded { created, exited }))
     }
 
     fn refused_a_slot(&self, lines: Lines<'_>) -> Finding {
@@ -87,43 +106,50 @@ fn same<T: PartialEq + std::fmt::Debug>(got: &T, wanted: &T) -> Finding {
     }
 }
 
-/// What the lines of a create must say together.
-fn expected<'a>(announced: &Announcement, failed: &[FailedCall]) -> Created<'a> {
-    const NAME_IS_EXACT: u32 = 1;
-    let status_of = |routine, nth| {
-        failed
-            .iter()
-            .find(|call| call.routine == routine && call.nth == nth)
-            .and_then(|call| call.status)
-            .map(NtStatus::cast_unsigned)
-    };
-    let open = "ObOpenObjectByPointer";
-    let query = "ZwQueryInformationProcess";
-    let opened = status_of(open, 1);
-    let bits = match (opened, status_of(query, 1)) {
-        (Some(status), _) => Bits::Unknown { call: open, status },
-        (None, Some(status)) => Bits::Unknown {
-            call: query,
-            status,
-        },
-        (None, None) => Bits::known(announced.is_wow64),
-    };
-    let has_session = opened.is_none() && status_of(query, 2).is_none();
-    let name = announced.image_file_name.as_ref().and_then(characters);
-    Created {
-        pid: announced.process_id,
-        name: name.unwrap_or_else(|| NO_NAME.encode_utf16().collect()),
-        current: announced.current.process.into(),
-        parent: announced.parent_process_id,
-        detail: Detail {
-            bits,
-            creating_process: announced.creating_process_id,
-            creating_thread: announced.creating_thread_id,
-            session: has_session.then_some(announced.session_id),
-            is_reparented: announced.creating_process_id != announced.parent_process_id,
-            name_is_partial: announced.flags & NAME_IS_EXACT == 0,
-        },
-        command_line: announced.command_line.as_ref().and_then(characters),
+impl Procmon {
+    /// What the lines of a create must say together.
+    fn expected<'a>(&self, announced: &Announcement, failed: &[FailedCall]) -> Created<'a> {
+        const NAME_IS_EXACT: u32 = 1;
+        let failure_of = |call, nth| {
+            failed
+                .iter()
+                .find(|failed| failed.routine == call && failed.nth == nth)
+                .and_then(|failed| failed.status)
+                .map(|status| Failure {
+                    call,
+                    status: status.cast_unsigned(),
+                })
+        };
+        let open = failure_of("ObOpenObjectByPointer", 1);
+        let query = |nth| failure_of("ZwQueryInformationProcess", nth);
+        let name = announced.image_file_name.as_ref().and_then(characters);
+        let name = name.unwrap_or_else(|| NO_NAME.encode_utf16().collect());
+        let command_line = announced.command_line.as_ref().and_then(characters);
+        Created {
+            pid: announced.process_id,
+            name: self.printed(&name),
+            current: announced.current.process.into(),
+            parent: announced.parent_process_id,
+            detail: Detail {
+                pid: announced.process_id,
+                bits: open
+                    .or(query(1))
+                    .map_or(Bits::known(announced.is_wow64), Bits::Unknown),
+                creating_process: announced.creating_process_id,
+                creating_thread: announced.creating_thread_id,
+                session: open.or(query(2)).is_none().then_some(announced.session_id),
+                is_reparented: announced.creating_process_id != announced.parent_process_id,
+                name_is_partial: announced.flags & NAME_IS_EXACT == 0,
+            },
+            command_line: command_line.map(|text| self.printed(&text)),
+        }
+    }
+
+    /// A text as `%wZ` prints it, escaped.
+    fn printed(&self, text: &[u16]) -> BString {
+        let mut bytes = Vec::with_capacity(text.len());
+        self.code_page.encode(&text::escape(text), &mut bytes);
+        bytes.into()
     }
 }
 

@@ -3,18 +3,16 @@
 //! The image is unmapped as soon as `DriverUnload` has returned, so anything of
 //! the driver that runs afterwards faults.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::describe;
-use super::judge::Judge;
 use super::ledger::Ledger;
 use super::load::{self, Error, Processors};
+use super::{Target, describe};
 
-/// Loads and unloads the driver at `path` so many times, with `threads`
+/// Loads and unloads the driver so many times, with `threads`
 /// processors delivering events and routines that take random time. Gives what
 /// was wrong, if anything.
 ///
@@ -24,9 +22,7 @@ use super::load::{self, Error, Processors};
 /// # Panics
 /// Where there are no processors.
 pub fn reload(
-    path: &Path,
-    service: &str,
-    judge: &dyn Judge,
+    target: &Target<'_>,
     cycles: u32,
     threads: usize,
     progress: impl Fn(u64),
@@ -34,10 +30,10 @@ pub fn reload(
     assert!(threads > 0, "no processors");
     let ledger = Arc::new(Ledger::new(
         load::places(threads),
-        judge.is_procmon(),
+        target.oracle.is_procmon(),
         false,
     ));
-    let kernel = load::machine(&ledger, true)?;
+    let kernel = load::machine(target, &ledger, true)?;
     let processors = Processors::new(&kernel, &ledger, threads);
     let is_over = AtomicBool::new(false);
     let heard = AtomicU32::new(0);
@@ -48,7 +44,7 @@ pub fn reload(
             scope.spawn(move || processors.run(index, || !is_over.load(Ordering::Relaxed)));
         }
         for cycle in 1..=cycles {
-            let outcome = once(&kernel, path, service, judge, &ledger, &heard);
+            let outcome = once(&kernel, target, &ledger, &heard);
             if let Err(finding) = outcome {
                 findings.push(format!("cycle {cycle}: {finding}"));
                 break;
@@ -58,7 +54,7 @@ pub fn reload(
         is_over.store(true, Ordering::Relaxed);
     });
     findings.extend(ledger.findings());
-    if cycles > 0 && heard.into_inner() == 0 && findings.is_empty() && judge.is_procmon() {
+    if cycles > 0 && heard.into_inner() == 0 && findings.is_empty() && target.oracle.is_procmon() {
         findings.push("no event was ever reported, so nothing was raced".into());
     }
     Ok(findings)
@@ -66,16 +62,14 @@ pub fn reload(
 
 fn once(
     kernel: &crate::Kernel,
-    path: &Path,
-    service: &str,
-    judge: &dyn Judge,
+    target: &Target<'_>,
     ledger: &Ledger,
     heard: &AtomicU32,
 ) -> Result<(), String> {
     let (created, exited, _) = ledger.counts();
     ledger.open();
     let driver = kernel
-        .load_driver(path, service)
+        .load_driver(target.image, target.service)
         .map_err(|error| error.to_string())?;
     // Long enough for callbacks to be under way.
     thread::sleep(Duration::from_micros(200));
@@ -83,7 +77,7 @@ fn once(
         .unload_driver(driver)
         .map_err(|error| error.to_string())?;
     describe(kernel, &leftovers)?;
-    if !judge.is_procmon() {
+    if !target.oracle.is_procmon() {
         return Ok(());
     }
     let unloaded = ledger.close();

@@ -7,19 +7,32 @@ use std::sync::Mutex;
 use ntsim::nt::ClientId;
 use ntsim::trial::faults::{self, Error};
 use ntsim::trial::hostile::{self, Case, Generator, Subject};
-use ntsim::trial::judge::{Anyone, FailedCall, Finding, Judge, Lines};
 use ntsim::trial::load::{self, Load};
-use ntsim::trial::{Procmon, reload, slots};
-use ntsim::{Announcement, RawBuffer, RawString};
+use ntsim::trial::oracle::{Anything, FailedCall, Finding, Lines, Oracle};
+use ntsim::trial::{Procmon, Target, reload, slots};
+use ntsim::{Announcement, CodePage, RawBuffer, RawString};
 use proptest::prelude::*;
 
 use crate::code;
 use crate::shipped::{Image, machine};
 
+/// Procmon's oracle on a system whose code page is UTF-8.
+const PROCMON: Procmon = Procmon::on(CodePage::UTF_8);
+
+/// Gives `attempt` the driver in `image` on such a system.
+fn try_driver<T>(image: &Image, oracle: &dyn Oracle, attempt: impl FnOnce(Target<'_>) -> T) -> T {
+    attempt(Target {
+        image: &image.path(),
+        service: "procmon",
+        code_page: CodePage::UTF_8,
+        oracle,
+    })
+}
+
 #[test]
 fn every_call_that_can_fail_may_fail() {
     let image = Image::shipped();
-    let outcome = faults::inject(&image.path(), "procmon", &Procmon, || ()).unwrap();
+    let outcome = try_driver(&image, &PROCMON, |target| faults::inject(&target, || ())).unwrap();
     assert_eq!(outcome.findings, []);
     assert_eq!(outcome.total().survived, outcome.total().runs);
     assert!(outcome.pairs.runs > 0);
@@ -56,16 +69,19 @@ fn every_call_that_can_fail_may_fail() {
 /// Wants every event reported as if no call had failed.
 struct Unforgiving;
 
-impl Judge for Unforgiving {
+impl Oracle for Unforgiving {
     fn created(&self, announced: &Announcement, _: &[FailedCall], lines: Lines<'_>) -> Finding {
-        Procmon.created(announced, &[], lines)
+        PROCMON.created(announced, &[], lines)
     }
 }
 
 #[test]
 fn a_failure_that_shows_where_it_must_not_is_found() {
     let image = Image::shipped();
-    let outcome = faults::inject(&image.path(), "procmon", &Unforgiving, || ()).unwrap();
+    let outcome = try_driver(&image, &Unforgiving, |target| {
+        faults::inject(&target, || ())
+    })
+    .unwrap();
     let (plan, finding) = &outcome.findings[0];
     assert_eq!(plan[0].point.routine, "ObOpenObjectByPointer");
     assert!(finding.contains("ObOpenObjectByPointer"), "{finding}");
@@ -75,7 +91,7 @@ fn a_failure_that_shows_where_it_must_not_is_found() {
 #[test]
 fn a_driver_that_goes_wrong_by_itself_is_not_injected_into() {
     let image = Image::shipped().patch_entry(code::ILLEGAL);
-    let outcome = faults::inject(&image.path(), "procmon", &Anyone, || ());
+    let outcome = try_driver(&image, &Anything, |target| faults::inject(&target, || ()));
     assert!(
         matches!(outcome, Err(Error::Unprovoked(_))),
         "{:?}",
@@ -93,7 +109,7 @@ fn a_status_that_is_swallowed_is_found() {
     let denied = 0xc000_0022_u32.cast_signed();
     let line = |text: &str| [text.as_bytes().to_vec()];
     let said = line("[procmon] not loaded: PsSetCreateProcessNotifyRoutineEx 0xc0000022\n");
-    let judge = |status, lines: Lines<'_>| Procmon.loaded(status, &[failed(denied)], lines);
+    let judge = |status, lines: Lines<'_>| PROCMON.loaded(status, &[failed(denied)], lines);
     assert_eq!(judge(denied, &said), Ok(()));
     assert!(judge(0, &line("[procmon] loaded\n")).is_err());
     assert!(judge(0, &said).is_err());
@@ -101,19 +117,19 @@ fn a_status_that_is_swallowed_is_found() {
     assert!(judge(denied, &[]).is_err());
 }
 
-fn loaded(image: &Image, judge: &dyn Judge, delays: bool) -> load::Figures {
+fn loaded(image: &Image, oracle: &dyn Oracle, delays: bool) -> load::Figures {
     let load = Load {
         events: 20_000,
         threads: 4,
         time: None,
         delays,
     };
-    load::deliver(&image.path(), "procmon", judge, load, |_| ()).unwrap()
+    try_driver(image, oracle, |target| load::deliver(&target, load, |_| ())).unwrap()
 }
 
 #[test]
 fn every_event_is_reported_once() {
-    let figures = loaded(&Image::shipped(), &Procmon, false);
+    let figures = loaded(&Image::shipped(), &PROCMON, false);
     assert_eq!(figures.findings, [""; 0]);
     assert_eq!((figures.created, figures.exited), (10_000, 10_000));
     // Three lines a create, one an exit, loaded and unloaded.
@@ -122,7 +138,7 @@ fn every_event_is_reported_once() {
 
 #[test]
 fn every_event_is_reported_once_whatever_the_timing() {
-    let figures = loaded(&Image::shipped(), &Procmon, true);
+    let figures = loaded(&Image::shipped(), &PROCMON, true);
     assert_eq!(figures.findings, [""; 0]);
     assert_eq!(figures.lines, 40_002);
 }
@@ -130,20 +146,23 @@ fn every_event_is_reported_once_whatever_the_timing() {
 #[test]
 fn a_driver_that_says_nothing_is_found() {
     let image = Image::shipped().patch_entry(code::RETURN_SUCCESS);
-    let figures = loaded(&image, &Procmon, false);
+    let figures = loaded(&image, &PROCMON, false);
     assert!(!figures.findings.is_empty());
 }
 
 #[test]
 fn reloads_while_events_arrive() {
     let image = Image::shipped();
-    let findings = reload::reload(&image.path(), "procmon", &Procmon, 200, 3, |_| ()).unwrap();
+    let findings = try_driver(&image, &PROCMON, |target| {
+        reload::reload(&target, 200, 3, |_| ())
+    })
+    .unwrap();
     assert_eq!(findings, [""; 0]);
 }
 
 #[test]
 fn the_sixty_fifth_driver_is_refused_with_a_line() {
-    let findings = slots::fill(&Image::shipped().path(), &Procmon).unwrap();
+    let findings = try_driver(&Image::shipped(), &PROCMON, |target| slots::fill(&target)).unwrap();
     assert_eq!(findings, [""; 0]);
 }
 
@@ -152,53 +171,88 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
     hostile::corpus(&folder).expect("the corpus")
 }
 
-fn subject(image: &Image) -> Subject {
-    Subject::load(&image.path(), "procmon", Box::new(Procmon)).unwrap()
+/// Tells the driver of `cases` on a system with each of `code_pages`.
+fn announce(code_pages: impl IntoIterator<Item = CodePage>, cases: &[(String, Case)]) {
+    let image = Image::shipped();
+    let path = image.path();
+    for code_page in code_pages {
+        let oracle = Procmon::on(code_page);
+        let mut subject = Subject::load(Target {
+            image: &path,
+            service: "procmon",
+            code_page,
+            oracle: &oracle,
+        })
+        .unwrap();
+        for (name, case) in cases {
+            if let Err(finding) = subject.announce(case) {
+                panic!("{name} in {code_page:?}: {finding}\n{case:?}");
+            }
+        }
+        subject.unload().unwrap();
+    }
+}
+
+fn random_cases(count: usize) -> Vec<(String, Case)> {
+    let mut generator = Generator::new(0x5eed);
+    (0..count)
+        .map(|number| {
+            let case = Case::of(&generator.next_bytes()).unwrap();
+            (format!("case {number}"), case)
+        })
+        .collect()
 }
 
 #[test]
 fn the_corpus_and_random_cases_are_read_back() {
-    let image = Image::shipped();
-    let mut subject = subject(&image);
     let corpus = corpus();
     assert!(corpus.len() >= 20, "{} files", corpus.len());
-    for (name, bytes) in corpus {
-        let case = Case::of(&bytes).expect(&name);
-        if let Err(finding) = subject.announce(&case) {
-            panic!("{name}: {finding}\n{case:?}");
-        }
-    }
-    let mut generator = Generator::new(0x5eed);
-    for number in 0..5_000 {
-        let case = Case::of(&generator.next_bytes()).unwrap();
-        if let Err(finding) = subject.announce(&case) {
-            panic!("case {number}: {finding}\n{case:?}");
-        }
-    }
-    subject.unload().unwrap();
+    let corpus: Vec<_> = corpus
+        .into_iter()
+        .map(|(name, bytes)| {
+            let case = Case::of(&bytes).expect(&name);
+            (name, case)
+        })
+        .collect();
+    announce([CodePage::UTF_8], &corpus);
+    announce([CodePage::UTF_8], &random_cases(5_000));
+}
+
+#[test]
+fn no_code_page_lets_a_text_forge_a_line() {
+    let pages = CodePage::all().filter(|page| page.number() != 874);
+    announce(pages, &random_cases(1_000));
+}
+
+#[test]
+#[ignore = "the driver does not escape what becomes a control character in code page 874"]
+fn code_page_874_lets_no_text_forge_a_line() {
+    announce(CodePage::from_number(874), &random_cases(1_000));
 }
 
 /// Reads every text without its last character.
 struct Forgetful;
 
-impl Judge for Forgetful {
+impl Oracle for Forgetful {
     fn created(&self, announced: &Announcement, _: &[FailedCall], lines: Lines<'_>) -> Finding {
         let mut announced = announced.clone();
         if let Some(name) = &mut announced.image_file_name {
             name.length = name.length.saturating_sub(2);
         }
-        Procmon.created(&announced, &[], lines)
+        PROCMON.created(&announced, &[], lines)
     }
 }
 
 #[test]
 fn a_text_that_is_not_restored_is_found() {
     let image = Image::shipped();
-    let mut subject = Subject::load(&image.path(), "procmon", Box::new(Forgetful)).unwrap();
-    let findings = corpus()
-        .iter()
-        .filter_map(|(_, bytes)| subject.announce(&Case::of(bytes)?).err())
-        .count();
+    let findings = try_driver(&image, &Forgetful, |target| {
+        let mut subject = Subject::load(target).unwrap();
+        corpus()
+            .iter()
+            .filter_map(|(_, bytes)| subject.announce(&Case::of(bytes)?).err())
+            .count()
+    });
     assert!(findings > 0);
 }
 
@@ -285,7 +339,7 @@ fn whatever_is_announced_is_read_back() {
         })?;
         *told.lock().unwrap() += 1;
         let lines = transcript.take();
-        prop_assert_eq!(Procmon.created(&announced, &[], &lines), Ok(()));
+        prop_assert_eq!(PROCMON.created(&announced, &[], &lines), Ok(()));
     });
     assert!(kernel.unload_driver(driver).unwrap().is_empty());
     let told = told.into_inner().unwrap();

@@ -1,4 +1,4 @@
-//! Who knows what a driver has to say.
+//! What knows what a driver has to print.
 
 use crate::ProcessExit;
 use crate::nt::NtStatus;
@@ -23,7 +23,7 @@ pub type Finding = Result<(), String>;
 
 /// Holds what a driver prints, one call of it at a time, against what it had
 /// been told. By default everything is right.
-pub trait Judge: Send + Sync {
+pub trait Oracle: Send + Sync {
     /// `DriverEntry` returned `status`.
     ///
     /// # Errors
@@ -84,6 +84,6 @@ pub trait Judge: Send + Sync {
 
 /// Finds nothing wrong in what a driver prints.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Anyone;
+pub struct Anything;
 
-impl Judge for Anyone {}
+impl Oracle for Anything {}
