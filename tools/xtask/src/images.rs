@@ -5,9 +5,10 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::breaker;
+use crate::arch::Arch;
 use crate::build::{self, Profile};
 use crate::cross::Cross;
+use crate::{bench, breaker};
 
 /// The drivers that the tests load.
 #[derive(Clone)]
@@ -21,8 +22,11 @@ pub struct Images {
 }
 
 impl Images {
-    /// Builds them.
+    /// Builds them, and for x64 the drivers that procmon is compared with.
     pub fn build(cross: &Cross) -> Result<Self> {
+        if cross.arch() == Arch::X64 {
+            bench::peers()?;
+        }
         Ok(Self {
             release: build::driver(cross, Profile::Release)?,
             dev: build::driver(cross, Profile::Dev)?,

@@ -54,6 +54,7 @@ impl Test {
 
 fn narrow(filters: &[String]) -> Result<()> {
     let images = Images::build(&Cross::new(Arch::X64)?)?;
+    command::run("build the tests", tools_tests().arg("--no-run"))?;
     let mut cargo = tools_tests();
     cargo.arg("--").args(filters);
     let outcome = command::run_to_end("cargo test", images.name_for(&mut cargo));
@@ -146,6 +147,7 @@ fn test_on_host(steps: &Steps, images: &Receiver<Images>) -> Result<()> {
     steps.run("lint the tools", lint::tools)?;
     let images = wait_for(images)?;
     steps.run("unit and integration tests", || {
+        command::run("build the tests", tools_tests().arg("--no-run"))?;
         test(images.name_for(&mut tools_tests()))
     })?;
     steps.run("measure what is the same on every machine", || {
