@@ -1,7 +1,5 @@
 //! `cargo xtask bench`: measures procmon beside drivers of the same task.
 
-mod times;
-
 use std::env;
 use std::ffi::OsString;
 use std::fs;
@@ -16,7 +14,7 @@ use crate::build::{self, Profile};
 use crate::cross::{self, Cross};
 use crate::exit::Finding;
 use crate::toolchain::{CLANG, DDK_HEADERS, LLD_LINK, LLVM_DLLTOOL};
-use crate::{command, repository};
+use crate::{command, fresh, repository};
 
 /// Measure procmon beside drivers in C, and print one table.
 ///
@@ -35,7 +33,8 @@ pub struct Bench {
     /// Measure only what is the same on every machine
     #[arg(long, conflicts_with = "quick")]
     counts: bool,
-    /// Measure how long builds and tests take, too: some minutes more
+    /// Measure how long the README's commands take on a fresh machine, too: some
+    /// minutes more, and as root
     #[arg(long, conflicts_with_all = ["quick", "counts"])]
     builds: bool,
     /// Fail, naming the figure, where one is beyond tools/bench/budget.toml
@@ -59,8 +58,9 @@ impl Bench {
             }
         }
         if self.builds {
-            for (what, seconds) in times::builds()? {
-                arguments.extend(["--took".into(), format!("{what}={seconds:.1}").into()]);
+            for (what, took) in fresh::times()? {
+                let took = format!("{what}={:.1}", took.as_secs_f64());
+                arguments.extend(["--took".into(), took.into()]);
             }
         }
         if !self.quick && !self.counts {

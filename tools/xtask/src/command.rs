@@ -85,16 +85,24 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Behind it are causes of causes.
+        const ENOUGH: usize = 160;
         f.write_str(&self.why)?;
         let is_error = |line: &&str| {
             ["error", "E:", "fatal"]
                 .iter()
                 .any(|word| line.trim_start().starts_with(word))
         };
-        match self.output.lines().find(is_error) {
-            Some(line) => write!(f, ": {}", line.trim()),
-            None => Ok(()),
-        }
+        let Some(line) = self.output.lines().find(is_error) else {
+            return Ok(());
+        };
+        let start: String = line.trim().chars().take(ENOUGH).collect();
+        let rest = if start.len() < line.trim().len() {
+            "…"
+        } else {
+            ""
+        };
+        write!(f, ": {start}{rest}")
     }
 }
 

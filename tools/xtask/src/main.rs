@@ -12,6 +12,7 @@ mod cross;
 mod emulated;
 mod exit;
 mod fmt;
+mod fresh;
 mod images;
 mod inf;
 mod lint;
@@ -58,6 +59,7 @@ enum Verb {
     Reproduce(reproduce::Reproduce),
     Lint(lint::Lint),
     Fmt(fmt::Fmt),
+    Fresh(fresh::Fresh),
 }
 
 fn main() -> ExitCode {
@@ -80,6 +82,7 @@ fn main() -> ExitCode {
         Verb::Reproduce(verb) => verb.execute(),
         Verb::Lint(verb) => verb.execute(),
         Verb::Fmt(verb) => verb.execute(),
+        Verb::Fresh(verb) => verb.execute(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@ mod apt;
 mod clang;
 mod compiler;
 mod ddk;
+mod debootstrap;
 mod emulation;
 mod host;
 mod libclang;
@@ -25,6 +26,7 @@ pub use compiler::{
     ARM64_LINUX, ARM64_LINUX_COMPILER, Compiler, StandardLibrary, windows_compiler,
 };
 pub use ddk::{DDK_HEADERS, DDK_INCLUDE};
+pub use debootstrap::DEBOOTSTRAP;
 pub use emulation::{ARM64_GCC, QEMU_ARM64};
 pub use host::Host;
 pub use libclang::LIBCLANG;
