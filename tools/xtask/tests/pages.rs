@@ -1,9 +1,10 @@
-//! The pages name what exists: links lead somewhere, paths are in the tree, and
-//! the debugger's symbols are in the PDB.
+//! The pages name what exists: links lead somewhere, paths are in the tree,
+//! commands are those of the help, and the debugger's symbols are in the PDB.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use pdb2::{FallibleIterator as _, PDB, SymbolData, TypeData};
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
@@ -145,6 +146,49 @@ fn paths_are_in_the_tree() {
             .collect::<Vec<_>>(),
         ["src/none.rs", "tools/none"]
     );
+}
+
+/// The commands of `cargo xtask` on a page, each a verb and its arguments.
+fn commands(text: &str) -> impl Iterator<Item = Vec<&str>> {
+    let commands = text.split("cargo xtask ").skip(1);
+    let commands = commands.map(|text| text.split(['`', '\n', '#', ';', '&']).next().unwrap());
+    commands
+        .map(|command| command.split_whitespace().collect::<Vec<_>>())
+        .filter(|words| {
+            words
+                .first()
+                .is_some_and(|verb| verb.chars().all(|c| c.is_ascii_lowercase()))
+        })
+}
+
+/// What the help lacks of a command, if anything.
+fn unknown<'a>(command: &[&'a str]) -> Option<&'a str> {
+    let help = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["help", command[0]])
+        .output()
+        .unwrap();
+    if !help.status.success() {
+        return Some(command[0]);
+    }
+    let help = String::from_utf8(help.stdout).unwrap();
+    // The others are forwarded to ntsim.
+    let has_all_options = !help.contains("[OPTIONS]...");
+    let mut options = command.iter().filter(|word| word.starts_with("--"));
+    options
+        .find(|option| has_all_options && !help.contains(**option))
+        .copied()
+}
+
+#[test]
+fn commands_are_those_of_the_help() {
+    let pages = pages();
+    let commands: BTreeSet<_> = pages.iter().flat_map(|(_, text)| commands(text)).collect();
+    assert!(commands.len() > 20, "only {commands:?}");
+    for command in commands {
+        assert_eq!(unknown(&command), None, "cargo xtask {}", command.join(" "));
+    }
+    assert_eq!(unknown(&["none"]), Some("none"));
+    assert_eq!(unknown(&["build", "--none"]), Some("--none"));
 }
 
 /// The driver's functions, public symbols and types, as its PDB names them.
