@@ -7,11 +7,12 @@
 
 pub mod faults;
 pub mod hostile;
-mod ledger;
 pub mod load;
 mod look_alikes;
 pub mod oracle;
+mod population;
 mod procmon;
+mod recorder;
 pub mod reload;
 pub mod slots;
 

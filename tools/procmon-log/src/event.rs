@@ -3,7 +3,7 @@
 use bstr::BString;
 
 use crate::Malformed;
-use crate::line::{Create, Destroy, Detail, Line, Part};
+use crate::line::{CommandLine, Create, Destroy, Detail, Line, Part};
 
 /// What the lines of one event say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +29,30 @@ pub struct Created<'a> {
     pub detail: Detail<'a>,
     /// Its command line as printed, the parts joined.
     pub command_line: Option<BString>,
+}
+
+impl<'a> Created<'a> {
+    /// The lines of the event, where each text fits on one.
+    pub fn lines(&'a self) -> impl Iterator<Item = Line<'a>> {
+        let command_line = self.command_line.as_ref().map(|text| {
+            Line::CommandLine(CommandLine {
+                pid: self.pid,
+                part: None,
+                text: text.as_ref(),
+            })
+        });
+        [
+            Line::Create(Create {
+                pid: self.pid,
+                name: self.name.as_ref(),
+                current: self.current,
+                parent: self.parent,
+            }),
+            Line::Detail(self.detail),
+        ]
+        .into_iter()
+        .chain(command_line)
+    }
 }
 
 /// How a name that is not there is shown.

@@ -111,7 +111,7 @@ impl Stress {
             figures.memory_late / 1024,
             if figures.is_flat() { "" } else { ": it grows" },
         );
-        if target.oracle.is_procmon() && figures.findings.is_empty() {
+        if figures.is_monitored && figures.findings.is_empty() {
             println!("every event was reported once: no line lost, doubled, torn or interleaved");
         }
         let is_flat = figures.is_flat();

@@ -10,7 +10,8 @@ use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::ledger::Ledger;
+use super::population::Population;
+use super::recorder::Recorder;
 use super::{Target, describe};
 use crate::intercept::{DriverCall, Interception, Interceptor};
 use crate::kernel::{Kernel, LoadError};
@@ -44,6 +45,8 @@ pub struct Figures {
     pub exited: u64,
     /// Lines printed.
     pub lines: u64,
+    /// Whether the oracle followed them.
+    pub is_monitored: bool,
     /// How long it took.
     pub time: Duration,
     /// Bytes of memory in use after a tenth of it.
@@ -84,13 +87,13 @@ impl Interceptor for Delays {
     }
 }
 
-/// A machine that `ledger` reads.
+/// A machine whose debug output goes to `recorder`.
 pub(super) fn machine(
     target: &Target<'_>,
-    ledger: &Arc<Ledger>,
+    recorder: &Arc<Recorder>,
     delays: bool,
 ) -> io::Result<Arc<Kernel>> {
-    let builder = target.machine(ledger);
+    let builder = target.machine(recorder);
     if delays {
         builder.interceptor(Arc::new(Delays::default())).build()
     } else {
@@ -101,7 +104,8 @@ pub(super) fn machine(
 /// The processors and the processes between them.
 pub(super) struct Processors<'a> {
     kernel: &'a Kernel,
-    ledger: &'a Ledger,
+    recorder: &'a Recorder,
+    population: Population,
     /// For each processor, processes that it may create.
     idle: Vec<Mutex<VecDeque<usize>>>,
     /// For each processor, processes that it is to end.
@@ -113,19 +117,15 @@ pub(super) struct Processors<'a> {
     pub exited: AtomicU64,
 }
 
-/// How many places a ledger needs for so many processors.
-pub(super) const fn places(threads: usize) -> usize {
-    threads * RUNNING
-}
-
 impl<'a> Processors<'a> {
-    pub fn new(kernel: &'a Kernel, ledger: &'a Ledger, threads: usize) -> Self {
-        let places = |index: usize| (index * RUNNING..(index + 1) * RUNNING).collect();
+    pub fn new(kernel: &'a Kernel, recorder: &'a Recorder, threads: usize) -> Self {
+        let processes = |index: usize| (index * RUNNING..(index + 1) * RUNNING).collect();
         Self {
             kernel,
-            ledger,
+            recorder,
+            population: Population::new(threads * RUNNING),
             idle: (0..threads)
-                .map(|index| Mutex::new(places(index)))
+                .map(|index| Mutex::new(processes(index)))
                 .collect(),
             running: (0..threads).map(|_| Mutex::default()).collect(),
             is_closing: AtomicBool::new(false),
@@ -151,14 +151,20 @@ impl<'a> Processors<'a> {
         let neighbour = (index + 1) % self.running.len();
         while !self.is_closing.load(Ordering::Relaxed) {
             let idle = lock(&self.idle[index]).pop_front();
-            if let Some(place) = idle {
+            if let Some(process) = idle {
                 if !more() {
                     break;
                 }
-                self.kernel.create_process(&self.ledger.creation(place))?;
+                let creation = self.population.creation(process);
+                self.recorder.tell(|monitor| {
+                    monitor.creating(&creation);
+                    Ok(())
+                });
+                self.kernel.create_process(&creation)?;
                 self.created.fetch_add(1, Ordering::Relaxed);
-                self.ledger.was_created(place);
-                lock(&self.running[neighbour]).push_back(place);
+                self.recorder
+                    .tell(|monitor| monitor.created(creation.process_id));
+                lock(&self.running[neighbour]).push_back(process);
             }
             if !self.end_one(index)? && idle.is_none() {
                 thread::yield_now();
@@ -169,19 +175,25 @@ impl<'a> Processors<'a> {
 
     /// Ends a process of the neighbour's, if there is one.
     fn end_one(&self, index: usize) -> Result<bool, Stopped> {
-        let Some(place) = lock(&self.running[index]).pop_front() else {
+        let Some(process) = lock(&self.running[index]).pop_front() else {
             return Ok(false);
         };
-        self.kernel.exit_process(self.ledger.exit(place))?;
+        let exit = self.population.exit(process);
+        self.recorder.tell(|monitor| {
+            monitor.exiting(exit);
+            Ok(())
+        });
+        self.kernel.exit_process(exit)?;
         self.exited.fetch_add(1, Ordering::Relaxed);
-        self.ledger.has_exited(place);
-        lock(&self.idle[place / RUNNING]).push_back(place);
+        self.recorder
+            .tell(|monitor| monitor.exited(exit.process_id));
+        lock(&self.idle[process / RUNNING]).push_back(process);
         Ok(true)
     }
 }
 
-fn lock(places: &Mutex<VecDeque<usize>>) -> MutexGuard<'_, VecDeque<usize>> {
-    places.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(processes: &Mutex<VecDeque<usize>>) -> MutexGuard<'_, VecDeque<usize>> {
+    processes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Delivers `load` to the driver. `progress` is told of the events
@@ -194,17 +206,15 @@ fn lock(places: &Mutex<VecDeque<usize>>) -> MutexGuard<'_, VecDeque<usize>> {
 /// Where there are no processors.
 pub fn deliver(target: &Target<'_>, load: Load, progress: impl Fn(u64)) -> Result<Figures, Error> {
     assert!(load.threads > 0, "no processors");
-    let ledger = Arc::new(Ledger::new(
-        places(load.threads),
-        target.oracle.is_procmon(),
-        true,
-    ));
-    let kernel = machine(target, &ledger, load.delays)?;
-    ledger.open();
+    let recorder = Arc::new(Recorder::new(target.oracle.monitor(true)));
+    let kernel = machine(target, &recorder, load.delays)?;
+    if let Some(monitor) = recorder.monitor() {
+        monitor.loading();
+    }
     let driver = kernel.load_driver(target.image, target.service)?;
 
     let start = Instant::now();
-    let processors = Processors::new(&kernel, &ledger, load.threads);
+    let processors = Processors::new(&kernel, &recorder, load.threads);
     let (left, is_over) = (AtomicU64::new(load.events / 2), AtomicBool::new(false));
     let more = || {
         let take = |left: u64| left.checked_sub(1);
@@ -245,29 +255,18 @@ pub fn deliver(target: &Target<'_>, load: Load, progress: impl Fn(u64)) -> Resul
         processors.exited.into_inner(),
     );
 
-    let mut findings = ledger.findings();
-    match kernel.unload_driver(driver) {
-        Ok(leftovers) => findings.extend(describe(&kernel, &leftovers).err()),
-        Err(error) => findings.push(error.to_string()),
-    }
-    let (said_created, said_exited, lines) = ledger.counts();
-    if target.oracle.is_procmon() {
-        let told = (created, exited);
-        if (said_created, said_exited) != told {
-            findings.push(format!(
-                "{said_created} [Create] and {said_exited} [Destroy] lines for {} and {} events",
-                told.0, told.1
-            ));
-        }
-        let unloaded = ledger.close();
-        if unloaded != Some(told) {
-            findings.push(format!("its own count at the end is {unloaded:?}"));
-        }
-    }
+    let unloaded = match kernel.unload_driver(driver) {
+        Ok(leftovers) => describe(&kernel, &leftovers),
+        Err(error) => Err(error.to_string()),
+    };
+    recorder.tell(|monitor| monitor.unloaded());
+    let mut findings = recorder.findings();
+    findings.extend(unloaded.err());
     Ok(Figures {
         created,
         exited,
-        lines,
+        lines: recorder.lines(),
+        is_monitored: recorder.monitor().is_some(),
         time,
         memory_early: memory_early.unwrap_or(memory_late),
         memory_late,

@@ -1,6 +1,6 @@
 //! What knows what a driver has to print.
 
-use crate::ProcessExit;
+use crate::kernel::{ProcessCreation, ProcessExit};
 use crate::nt::NtStatus;
 use crate::ps::announcement::Announcement;
 
@@ -75,11 +75,52 @@ pub trait Oracle: Send + Sync {
         Ok(())
     }
 
-    /// Whether lines are procmon's, so that they can be followed through
-    /// millions of events.
-    fn is_procmon(&self) -> bool {
-        false
+    /// What follows the log while processors deliver events at the same time;
+    /// `None` where that is not possible. `is_complete` says that the driver is
+    /// loaded throughout, so that it has to report each event.
+    fn monitor(&self, is_complete: bool) -> Option<Box<dyn Monitor>> {
+        let _ = is_complete;
+        None
     }
+}
+
+/// Follows the log of a driver while processors deliver events at the same time.
+pub trait Monitor: Send + Sync {
+    /// The driver is about to be loaded.
+    fn loading(&self);
+
+    /// The driver was unloaded.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn unloaded(&self) -> Finding;
+
+    /// A process is about to be created.
+    fn creating(&self, process: &ProcessCreation);
+
+    /// A process was created.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn created(&self, process_id: u32) -> Finding;
+
+    /// A process is about to exit.
+    fn exiting(&self, exit: ProcessExit);
+
+    /// A process has exited.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn exited(&self, process_id: u32) -> Finding;
+
+    /// The driver printed a line.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn printed(&self, message: &[u8]) -> Finding;
+
+    /// How many events were reported so far.
+    fn reported(&self) -> u64;
 }
 
 /// Finds nothing wrong in what a driver prints.

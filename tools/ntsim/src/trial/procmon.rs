@@ -1,14 +1,18 @@
 //! What procmon has to print.
 
+mod monitor;
+
 use bstr::BString;
 use procmon_log::event::NO_NAME;
 use procmon_log::line::{Bits, Destroy, Detail, Failure, NotLoaded, Unloaded};
 use procmon_log::{Created, Event, Line, text};
 
-use super::oracle::{FailedCall, Finding, Lines, Oracle};
+use super::oracle::{FailedCall, Finding, Lines, Monitor, Oracle};
 use crate::nt::{self, NtStatus};
 use crate::ps::announcement::{Announcement, RawBuffer, RawString};
 use crate::{CodePage, ProcessExit};
+
+use monitor::LogMonitor;
 
 /// Judges procmon by its documentation.
 ///
@@ -27,6 +31,7 @@ impl Procmon {
     }
 }
 
+const STATUS_INVALID_PARAMETER: u32 = 0xc000_000d;
 const STATUS_PROCEDURE_NOT_FOUND: NtStatus = 0xc000_007a_u32.cast_signed();
 
 /// Longer than any process of a trial lives.
@@ -68,10 +73,8 @@ impl Oracle for Procmon {
             return Err(format!("{event:?} for an exit"));
         };
         let expected = Destroy {
-            pid: exit.process_id.into(),
-            current: exit.process_id.into(),
-            exit_status: exit.exit_status.cast_unsigned(),
             lifetime_ms: destroy.lifetime_ms.min(LONGEST_LIFETIME_MS),
+            ..Self::destroy(exit)
         };
         same(&destroy, &expected)
     }
@@ -81,13 +84,18 @@ impl Oracle for Procmon {
     }
 
     fn refused_a_slot(&self, lines: Lines<'_>) -> Finding {
-        let expected = "[procmon] not loaded: PsSetCreateProcessNotifyRoutineEx 0xc000000d \
-             (already registered, or no slot is free)\n";
-        same(&lines, &&[expected.as_bytes().to_vec()][..])
+        let expected = NotLoaded {
+            failure: Failure {
+                call: "PsSetCreateProcessNotifyRoutineEx",
+                status: STATUS_INVALID_PARAMETER,
+            },
+            cause: Some("already registered, or no slot is free".into()),
+        };
+        same(&only(lines)?, &Line::NotLoaded(expected))
     }
 
-    fn is_procmon(&self) -> bool {
-        true
+    fn monitor(&self, is_complete: bool) -> Option<Box<dyn Monitor>> {
+        Some(Box::new(LogMonitor::new(*self, is_complete)))
     }
 }
 
@@ -142,6 +150,16 @@ impl Procmon {
                 name_is_partial: announced.flags & NAME_IS_EXACT == 0,
             },
             command_line: command_line.map(|text| self.printed(&text)),
+        }
+    }
+
+    /// What the line of an exit must say, but for the lifetime.
+    fn destroy(exit: ProcessExit) -> Destroy {
+        Destroy {
+            pid: exit.process_id.into(),
+            current: exit.process_id.into(),
+            exit_status: exit.exit_status.cast_unsigned(),
+            lifetime_ms: 0,
         }
     }
 

@@ -4,13 +4,15 @@
 //! the driver that runs afterwards faults.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::ledger::Ledger;
 use super::load::{self, Error, Processors};
+use super::oracle::Finding;
+use super::recorder::Recorder;
 use super::{Target, describe};
+use crate::kernel::Kernel;
 
 /// Loads and unloads the driver so many times, with `threads`
 /// processors delivering events and routines that take random time. Gives what
@@ -28,15 +30,10 @@ pub fn reload(
     progress: impl Fn(u64),
 ) -> Result<Vec<String>, Error> {
     assert!(threads > 0, "no processors");
-    let ledger = Arc::new(Ledger::new(
-        load::places(threads),
-        target.oracle.is_procmon(),
-        false,
-    ));
-    let kernel = load::machine(target, &ledger, true)?;
-    let processors = Processors::new(&kernel, &ledger, threads);
+    let recorder = Arc::new(Recorder::new(target.oracle.monitor(false)));
+    let kernel = load::machine(target, &recorder, true)?;
+    let processors = Processors::new(&kernel, &recorder, threads);
     let is_over = AtomicBool::new(false);
-    let heard = AtomicU32::new(0);
     let mut findings = Vec::new();
     thread::scope(|scope| {
         for index in 0..threads {
@@ -44,8 +41,7 @@ pub fn reload(
             scope.spawn(move || processors.run(index, || !is_over.load(Ordering::Relaxed)));
         }
         for cycle in 1..=cycles {
-            let outcome = once(&kernel, target, &ledger, &heard);
-            if let Err(finding) = outcome {
+            if let Err(finding) = once(&kernel, target, &recorder) {
                 findings.push(format!("cycle {cycle}: {finding}"));
                 break;
             }
@@ -53,21 +49,20 @@ pub fn reload(
         }
         is_over.store(true, Ordering::Relaxed);
     });
-    findings.extend(ledger.findings());
-    if cycles > 0 && heard.into_inner() == 0 && findings.is_empty() && target.oracle.is_procmon() {
+    findings.extend(recorder.findings());
+    let is_silent = recorder
+        .monitor()
+        .is_some_and(|monitor| monitor.reported() == 0);
+    if cycles > 0 && is_silent && findings.is_empty() {
         findings.push("no event was ever reported, so nothing was raced".into());
     }
     Ok(findings)
 }
 
-fn once(
-    kernel: &crate::Kernel,
-    target: &Target<'_>,
-    ledger: &Ledger,
-    heard: &AtomicU32,
-) -> Result<(), String> {
-    let (created, exited, _) = ledger.counts();
-    ledger.open();
+fn once(kernel: &Kernel, target: &Target<'_>, recorder: &Recorder) -> Finding {
+    if let Some(monitor) = recorder.monitor() {
+        monitor.loading();
+    }
     let driver = kernel
         .load_driver(target.image, target.service)
         .map_err(|error| error.to_string())?;
@@ -77,20 +72,8 @@ fn once(
         .unload_driver(driver)
         .map_err(|error| error.to_string())?;
     describe(kernel, &leftovers)?;
-    if !target.oracle.is_procmon() {
-        return Ok(());
-    }
-    let unloaded = ledger.close();
-    let (created_after, exited_after, _) = ledger.counts();
-    let told = (created_after - created, exited_after - exited);
-    if told.0 + told.1 > 0 {
-        heard.fetch_add(1, Ordering::Relaxed);
-    }
-    if unloaded == Some(told) {
-        Ok(())
-    } else {
-        Err(format!(
-            "its own count is {unloaded:?}, its lines are {told:?}"
-        ))
+    match recorder.monitor() {
+        Some(monitor) => monitor.unloaded(),
+        None => Ok(()),
     }
 }
