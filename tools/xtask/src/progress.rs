@@ -65,6 +65,15 @@ pub fn step<T>(name: &str, step: impl FnOnce() -> Result<T>) -> Result<T> {
     outcome
 }
 
+/// A line on the terminal that tells how many of `steps` steps are done.
+pub fn count(steps: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{pos} of {len} steps in {elapsed}")
+        .expect("the template is sound");
+    let bar = BARS.add(ProgressBar::new(steps).with_style(style));
+    bar.enable_steady_tick(Duration::from_secs(1));
+    bar
+}
+
 /// Whether this thread runs a step.
 pub fn is_in_step() -> bool {
     STEP.with_borrow(Option::is_some)

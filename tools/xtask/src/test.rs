@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Error, Result, bail};
 use clap::Args;
+use indicatif::ProgressBar;
 
 use crate::arch::Arch;
 use crate::command::{is_cancelled, side_by_side};
@@ -33,6 +34,10 @@ pub struct Test {
     filters: Vec<String>,
 }
 
+/// How many steps there are, and how many of them run ARM64 programs.
+const STEPS: u64 = 16;
+const EMULATED_STEPS: u64 = 3;
+
 /// What needs tools that some machines do without.
 const EMULATED: &str = "unit and integration tests on ARM64, emulated";
 const IN_WINE: &str = "the driver as a service in Wine";
@@ -45,7 +50,7 @@ impl Test {
         if env::var_os("CI").is_some() {
             progress::show_all_output();
         }
-        let steps = Steps::default();
+        let steps = Steps::of(STEPS);
         let outcome = run_all(&steps);
         steps.print_result();
         outcome
@@ -76,7 +81,7 @@ fn run_all(steps: &Steps) -> Result<()> {
         Box::new(move || match has_emulation {
             Ok(()) => test_emulated(steps, &for_emulation),
             Err(why) => {
-                steps.skip(EMULATED, &why);
+                steps.skip(EMULATED, EMULATED_STEPS, &why);
                 Ok(())
             }
         }),
@@ -136,7 +141,7 @@ fn test_on_windows_target(
             wine::verify(wine, &x64, &images.release, false).map(drop)
         }),
         Err(why) => {
-            steps.skip(IN_WINE, &why);
+            steps.skip(IN_WINE, 1, &why);
             Ok(())
         }
     }
@@ -217,16 +222,26 @@ fn test(cargo: &mut Command) -> Result<()> {
 }
 
 /// Counts and times what is done.
-#[derive(Default)]
 struct Steps {
+    bar: ProgressBar,
     passed: AtomicUsize,
     skipped: AtomicUsize,
     failed: AtomicUsize,
 }
 
 impl Steps {
-    fn skip(&self, name: &str, why: &Error) {
+    fn of(steps: u64) -> Self {
+        Self {
+            bar: progress::count(steps),
+            passed: AtomicUsize::new(0),
+            skipped: AtomicUsize::new(0),
+            failed: AtomicUsize::new(0),
+        }
+    }
+
+    fn skip(&self, name: &str, steps: u64, why: &Error) {
         self.skipped.fetch_add(1, Ordering::Relaxed);
+        self.bar.inc(steps);
         progress::answer(&format!("skip  {name}: {why:#}"));
     }
 
@@ -246,11 +261,13 @@ impl Steps {
         if let Some(count) = count {
             count.fetch_add(1, Ordering::Relaxed);
         }
+        self.bar.inc(1);
         progress::answer(&format!("{word} {name} ({seconds:.1} s)"));
         outcome.with_context(|| name.to_owned())
     }
 
     fn print_result(&self) {
+        self.bar.finish_and_clear();
         let [passed, failed, skipped] =
             [&self.passed, &self.failed, &self.skipped].map(|count| count.load(Ordering::Relaxed));
         progress::answer(&format!(
@@ -305,7 +322,7 @@ mod tests {
 
     #[test]
     fn a_failed_step_is_not_counted_as_passed() {
-        let steps = Steps::default();
+        let steps = Steps::of(2);
         steps.run("one", || Ok(())).unwrap();
         steps
             .run("two", || -> Result<()> { bail!("two") })
