@@ -7,7 +7,6 @@ mod fixtures;
 mod installation;
 mod life_cycle;
 mod prefix;
-mod processes;
 mod refusal;
 mod scripts;
 mod service;
@@ -54,10 +53,6 @@ const CASES: &[Case] = &[
     (
         "install.cmd installs the package, and uninstall.cmd undoes it",
         scripts::check,
-    ),
-    (
-        "procmon reports Windows programs that run under Wine",
-        processes::check,
     ),
 ];
 

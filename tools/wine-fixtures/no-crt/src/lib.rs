@@ -4,6 +4,19 @@
 #![no_std]
 
 use core::arch::naked_asm;
+use core::ffi::{c_char, c_int, c_void};
+
+// What the compiler calls for copies and comparisons. Every Windows process has
+// ntdll, which exports them.
+#[link(name = "ntdll", kind = "raw-dylib")]
+#[expect(dead_code, reason = "no source calls these; compiled code does")]
+unsafe extern "C" {
+    fn memcmp(left: *const c_void, right: *const c_void, length: usize) -> c_int;
+    fn memcpy(to: *mut c_void, from: *const c_void, length: usize) -> *mut c_void;
+    fn memmove(to: *mut c_void, from: *const c_void, length: usize) -> *mut c_void;
+    fn memset(to: *mut c_void, value: c_int, length: usize) -> *mut c_void;
+    fn strlen(text: *const c_char) -> usize;
+}
 
 /// Marks an object file that uses floating point.
 // SAFETY: Nothing else in an image without the C runtime has this name.

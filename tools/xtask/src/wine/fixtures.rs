@@ -11,12 +11,8 @@ use crate::{command, repository};
 pub struct Fixtures {
     /// procmon.sys.
     pub procmon: PathBuf,
-    /// A driver that delivers process-notify callbacks.
-    pub notifier: PathBuf,
     /// A driver whose `DriverEntry` fails.
     pub refuser: PathBuf,
-    /// A program that starts another and announces it to the notifier.
-    pub launcher: PathBuf,
     /// A program that does what `install.cmd` asks of certutil.
     pub certutil: PathBuf,
 }
@@ -26,7 +22,7 @@ impl Fixtures {
     pub fn build(cross: &Cross, procmon: &Path) -> Result<Self> {
         let mut cargo = cross.cargo_for("build", &repository::wine_fixtures());
         command::run(
-            "building the drivers and the program that Wine loads beside procmon",
+            "building the driver and the program that Wine loads beside procmon",
             cargo.args(["--release", "--quiet"]),
         )?;
         let built = repository::cross_target()
@@ -34,9 +30,7 @@ impl Fixtures {
             .join("release");
         Ok(Self {
             procmon: procmon.to_owned(),
-            notifier: built.join("notifier.dll"),
             refuser: built.join("refuser.dll"),
-            launcher: built.join("launcher.exe"),
             certutil: built.join("certutil.exe"),
         })
     }

@@ -34,13 +34,10 @@ impl<'a> Service<'a> {
         Self { machine, name }
     }
 
-    /// Creates the service for the image `C:\NAME.sys`. Drivers of one group
-    /// share a process.
+    /// Creates the service for the image `C:\NAME.sys`.
     pub fn create(self) -> Result<()> {
         let image = format!(r"C:\{}.sys", self.name);
-        let settings = [
-            "type=", "kernel", "start=", "demand", "group=", "procmon", "binPath=", &image,
-        ];
+        let settings = ["type=", "kernel", "start=", "demand", "binPath=", &image];
         self.sc("create", &settings)?.success()?;
         Ok(())
     }
