@@ -1,14 +1,16 @@
-//! The C peer is a fair measure only if it prints what procmon prints.
+//! The C peers are a fair measure only if they print what procmon prints.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use bstr::BStr;
 use ntsim::dbg::Transcript;
 use ntsim::nt::ClientId;
 use ntsim::{Kernel, ProcessCreation, ProcessExit};
+use procmon_log::Line;
 
 /// What a driver prints of a set of lives.
-fn log_of(image: &Path, texts: &[Option<Vec<u16>>]) -> String {
+fn log_of(image: &Path, texts: &[Option<Vec<u16>>]) -> Vec<Vec<u8>> {
     let log = Arc::new(Transcript::default());
     let kernel = Kernel::builder()
         .debug_output(Arc::clone(&log) as _)
@@ -40,12 +42,11 @@ fn log_of(image: &Path, texts: &[Option<Vec<u16>>]) -> String {
             .unwrap();
     }
     assert!(kernel.unload_driver(driver).unwrap().is_empty());
-    log.take_text().concat()
+    log.take()
 }
 
 #[test]
 fn the_c_peer_prints_what_procmon_prints() {
-    let utf16 = |text: &str| Some(text.encode_utf16().collect::<Vec<u16>>());
     let mut texts = vec![
         None,
         Some(vec![]),
@@ -63,11 +64,36 @@ fn the_c_peer_prints_what_procmon_prints() {
         log_of(&driver_images::procmon(), &texts),
         log_of(&driver_images::peer("full"), &texts),
     );
-    assert!(procmon.lines().count() > 1_000);
-    for (ours, theirs) in procmon.lines().zip(peer.lines()) {
-        assert_eq!(ours, theirs);
+    assert!(procmon.len() > 1_000);
+    for (ours, theirs) in procmon.iter().zip(&peer) {
+        assert_eq!(BStr::new(ours), BStr::new(theirs));
+        assert_eq!(Line::parse(theirs).map(|_| ()), Ok(()));
     }
     assert_eq!(procmon.len(), peer.len());
+}
+
+#[test]
+fn every_line_of_the_article_begins_a_line_of_procmons() {
+    let texts = [None, utf16(r"\??\C:\Windows\System32\notepad.exe")];
+    let article = log_of(&driver_images::peer("article"), &texts);
+    let procmon = log_of(&driver_images::procmon(), &texts);
+    let procmon: Vec<_> = procmon
+        .iter()
+        .filter(|line| {
+            let line = Line::parse(line).unwrap();
+            matches!(line, Line::Create(_) | Line::Detail(_) | Line::Destroy(_))
+        })
+        .collect();
+    assert_eq!(article.len(), 3 * texts.len());
+    assert_eq!(article.len(), procmon.len());
+    for (theirs, ours) in article.iter().zip(procmon) {
+        let theirs = theirs.strip_suffix(b"\n").unwrap();
+        assert!(ours.starts_with(theirs), "{}", BStr::new(theirs));
+    }
+}
+
+fn utf16(text: &str) -> Option<Vec<u16>> {
+    Some(text.encode_utf16().collect())
 }
 
 trait CycleTo {

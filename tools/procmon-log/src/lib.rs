@@ -8,6 +8,8 @@
 
 pub mod event;
 pub mod line;
+#[cfg(test)]
+mod pages;
 mod pass;
 pub mod text;
 

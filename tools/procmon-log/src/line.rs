@@ -214,12 +214,21 @@ impl Unloaded {
 }
 
 /// A part of a text that takes several lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {
     /// From 1.
     pub number: u32,
     /// How many there are.
     pub total: u32,
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        Self {
+            number: 1,
+            total: 1,
+        }
+    }
 }
 
 impl Part {
@@ -290,7 +299,7 @@ impl<'a> Failure<'a> {
 
 impl<'a> Line<'a> {
     /// One of each kind, to be read into.
-    fn kinds() -> [Self; 8] {
+    pub(crate) fn kinds() -> [Self; 8] {
         [
             Self::Create(Create::default()),
             Self::Name(Name::default()),
@@ -303,7 +312,7 @@ impl<'a> Line<'a> {
         ]
     }
 
-    fn pass(&mut self, pass: &mut impl Pass<'a>) -> Option<()> {
+    pub(crate) fn pass(&mut self, pass: &mut impl Pass<'a>) -> Option<()> {
         match self {
             Self::Create(line) => line.pass(pass),
             Self::Name(line) => line.pass(pass),
