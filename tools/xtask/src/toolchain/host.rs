@@ -44,7 +44,7 @@ impl Host {
             variables: BTreeMap::from([("PATH".into(), root.join("bin").into())]),
             root: root.to_owned(),
             is_root: true,
-            patience: Duration::from_millis(200),
+            patience: Duration::from_secs(1),
             lock_patience: Duration::from_millis(200),
         }
     }
