@@ -50,9 +50,9 @@ fn the_c_peer_prints_what_procmon_prints() {
     let mut texts = vec![
         None,
         Some(vec![]),
-        utf16(r"\??\C:\Windows\System32\notepad.exe"),
-        utf16(r"\usr\bin\ls \u000a \u00 \"),
-        utf16("a\nb\r\u{7f}\u{85}\u{a0}\u{2028}"),
+        Some(utf16(r"\??\C:\Windows\System32\notepad.exe")),
+        Some(utf16(r"\usr\bin\ls \u000a \u00 \")),
+        Some(utf16("a\nb\r\u{7f}\u{85}\u{a0}\u{2028}")),
         Some(vec![0xd83d, 0x61, 0xde00, 0xd83d]),
     ];
     for length in [31, 32, 33, 47, 64, 383, 384, 385, 768, 769, 32_767] {
@@ -74,7 +74,7 @@ fn the_c_peer_prints_what_procmon_prints() {
 
 #[test]
 fn every_line_of_the_article_begins_a_line_of_procmons() {
-    let texts = [None, utf16(r"\??\C:\Windows\System32\notepad.exe")];
+    let texts = [None, Some(utf16(r"\??\C:\Windows\System32\notepad.exe"))];
     let article = log_of(&driver_images::peer("article"), &texts);
     let procmon = log_of(&driver_images::procmon(), &texts);
     let procmon: Vec<_> = procmon
@@ -92,8 +92,8 @@ fn every_line_of_the_article_begins_a_line_of_procmons() {
     }
 }
 
-fn utf16(text: &str) -> Option<Vec<u16>> {
-    Some(text.encode_utf16().collect())
+fn utf16(text: &str) -> Vec<u16> {
+    text.encode_utf16().collect()
 }
 
 trait CycleTo {

@@ -1,7 +1,7 @@
 //! One line: one `DbgPrint`.
 //!
 //! Each kind of line is a structure whose `pass` names its fields and what
-//! stands between them, in their order. A [`Pass`] reads or writes them, so that
+//! stands between them, in their order. A `Pass` reads or writes them, so that
 //! this is the only description of the line.
 
 use bstr::{BStr, ByteSlice};

@@ -1,4 +1,6 @@
-//! `cargo xtask lint`: clippy, with warnings denied.
+//! `cargo xtask lint`: clippy and rustdoc, with warnings denied.
+
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
@@ -12,7 +14,7 @@ use crate::{command, repository};
 
 const DENY_WARNINGS: [&str; 3] = ["--", "--deny", "warnings"];
 
-/// Check the Rust sources of every package with clippy
+/// Check the Rust sources of every package with clippy and rustdoc
 #[derive(Args)]
 pub struct Lint {}
 
@@ -37,7 +39,10 @@ pub fn windows_packages(cross: &Cross) -> Result<()> {
 
 /// The driver.
 pub fn driver(cross: &Cross) -> Result<()> {
-    clippy(cross.clippy()?)
+    clippy(cross.clippy()?)?;
+    let mut cargo = cross.cargo("doc");
+    cargo.arg("--no-deps");
+    rustdoc(cargo)
 }
 
 /// The tools, for this machine.
@@ -46,7 +51,12 @@ pub fn tools() -> Result<()> {
     cargo
         .args(["clippy", "--workspace", "--all-targets", "--manifest-path"])
         .arg(repository::tools().join("Cargo.toml"));
-    clippy(cargo)
+    clippy(cargo)?;
+    let mut cargo = cross::host_cargo();
+    cargo
+        .args(["doc", "--workspace", "--no-deps", "--manifest-path"])
+        .arg(repository::tools().join("Cargo.toml"));
+    rustdoc(cargo)
 }
 
 /// The embedded kernel, for ARM64.
@@ -56,7 +66,12 @@ pub fn emulated(emulated: &Emulated) -> Result<()> {
     clippy(cargo)
 }
 
-fn clippy(mut cargo: std::process::Command) -> Result<()> {
+fn rustdoc(mut cargo: Command) -> Result<()> {
+    command::run("rustdoc", cargo.env("RUSTDOCFLAGS", "--deny warnings"))
+        .with_context(|| Finding("rustdoc found something".into()))
+}
+
+fn clippy(mut cargo: Command) -> Result<()> {
     command::run("clippy", cargo.args(DENY_WARNINGS))
         .with_context(|| Finding("clippy found something".into()))
 }

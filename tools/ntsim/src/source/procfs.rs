@@ -116,7 +116,7 @@ fn login_session(process: &Process) -> Option<u32> {
 /// Wine.
 ///
 /// A backslash within a name, which NT cannot have, becomes U+F05C as in WSL;
-/// see [`units`] for what is not UTF-8. The kernel's mark on a program that was
+/// see `units` for what is not UTF-8. The kernel's mark on a program that was
 /// deleted is no part of its name.
 #[must_use]
 pub fn nt_path(path: &Path) -> Vec<u16> {
