@@ -5,5 +5,6 @@ mod code;
 mod faults;
 mod images;
 mod life;
+mod oracle;
 mod shipped;
 mod trials;
