@@ -11,6 +11,8 @@ pub mod line;
 #[cfg(test)]
 mod pages;
 mod pass;
+#[cfg(test)]
+mod round_trip;
 pub mod text;
 
 pub use event::{Created, Event};

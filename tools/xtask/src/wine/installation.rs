@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use der::DateTime;
 
 use super::fixtures::Fixtures;
+use super::life_cycle::one_life;
 use super::prefix::Prefix;
 use super::service::Service;
 use crate::inf::Stamp;
@@ -32,14 +33,7 @@ pub fn check(prefix: &Prefix, fixtures: &Fixtures) -> Result<()> {
     procmon.stop()?;
     procmon.delete()?;
     let printed = machine.debug_output()?;
-    ensure!(
-        printed
-            == [
-                "[procmon] loaded",
-                "[procmon] unloaded: 0 created, 0 exited"
-            ],
-        "the drivers printed {printed:?}"
-    );
+    ensure!(printed == one_life(), "the drivers printed {printed:?}");
     Ok(())
 }
 

@@ -177,6 +177,8 @@ impl Monitor for LogMonitor {
 
 #[cfg(test)]
 mod tests {
+    use bstr::ByteSlice as _;
+
     use super::*;
     use crate::nt::ClientId;
 
@@ -193,46 +195,70 @@ mod tests {
         }
     }
 
-    /// The first finding, where these lines report a process and its driver is
-    /// then unloaded.
-    fn follow(lines: &[&str]) -> Finding {
+    /// The messages that report its creation.
+    fn creation() -> Vec<Vec<u8>> {
+        let created = Procmon::default().expected(&Announcement::from(&process()), &[]);
+        created.lines().map(Line::message).collect()
+    }
+
+    fn exit() -> ProcessExit {
+        ProcessExit {
+            process_id: 0x10000,
+            thread_id: 0x10004,
+            exit_status: 3,
+        }
+    }
+
+    /// The message that reports its exit.
+    fn destroy() -> Vec<u8> {
+        Line::Destroy(Procmon::destroy(exit())).message()
+    }
+
+    fn unloaded(created: u64, exited: u64) -> Vec<u8> {
+        Line::Unloaded(Unloaded { created, exited }).message()
+    }
+
+    /// A monitor that was told of its creation, and of these messages.
+    fn told(messages: &[Vec<u8>]) -> Result<LogMonitor, String> {
         let monitor = LogMonitor::new(Procmon::default(), true);
         monitor.loading();
         monitor.creating(&process());
-        lines
+        messages
             .iter()
-            .try_for_each(|line| monitor.printed(line.as_bytes()))?;
+            .try_for_each(|message| monitor.printed(message))?;
         monitor.created(0x10000)?;
-        monitor.printed(b"[procmon] unloaded: 1 created, 0 exited\n")?;
-        monitor.unloaded()
+        Ok(monitor)
     }
-
-    const CREATE: &str =
-        "[Create] [PID = 0x10000, Name=\\??\\C:\\0.exe] [CurrentPID = 0x2f8] [PPID = 0x2f8]\n";
-    const DETAIL: &str = "[Detail 0x10000] 64bit [Creator = 0x2f8.0x2fc] [Session = 1]\n";
-    const COMMAND: &str = "[CommandLine 0x10000] 0.exe --serial 1\n";
 
     #[test]
     fn all_lines_of_an_event_are_right() {
-        assert_eq!(follow(&[CREATE, DETAIL, COMMAND]), Ok(()));
+        let monitor = told(&creation()).unwrap();
+        assert_eq!(monitor.printed(&unloaded(1, 0)), Ok(()));
+        assert_eq!(monitor.unloaded(), Ok(()));
     }
 
     #[test]
     fn lines_lost_doubled_torn_or_interleaved_are_found() {
-        let elsewhere = COMMAND.replace("0x10000", "0x10004");
-        for wrong in [
-            &[CREATE, DETAIL][..],
-            &[DETAIL, COMMAND],
-            &[CREATE, COMMAND],
-            &[],
-            &[CREATE, CREATE, DETAIL, COMMAND],
-            &[CREATE, DETAIL, COMMAND, COMMAND],
-            &[CREATE, DETAIL, "[CommandLine 0x10000] 0.exe --seri"],
-            &[CREATE, DETAIL, "[CommandLine 0x10000] 0.exe --serial 2\n"],
-            &[CREATE, DETAIL, COMMAND, &elsewhere],
-        ] {
-            follow(wrong).unwrap_err();
+        let whole = creation();
+        assert_eq!(whole.len(), 3);
+        for index in 0..3 {
+            let mut lost = whole.clone();
+            lost.remove(index);
+            assert!(told(&lost).is_err(), "{index} lost");
+            let mut doubled = whole.clone();
+            doubled.insert(index, whole[index].clone());
+            assert!(told(&doubled).is_err(), "{index} doubled");
+            let mut torn = whole.clone();
+            torn[index].truncate(30);
+            assert!(told(&torn).is_err(), "{index} torn");
+            let mut swapped = whole.clone();
+            swapped.swap(index, (index + 1) % 3);
+            assert!(told(&swapped).is_err(), "{index} swapped");
         }
+        let mut interleaved = whole.clone();
+        let elsewhere = whole[2].clone().replace("0x10000", "0x10004");
+        interleaved.insert(2, elsewhere);
+        assert!(told(&interleaved).is_err());
     }
 
     #[test]
@@ -240,51 +266,34 @@ mod tests {
         let monitor = LogMonitor::new(Procmon::default(), true);
         monitor.loading();
         monitor.unloaded().unwrap_err();
-        let unloaded = b"[procmon] unloaded: 0 created, 0 exited\n";
-        assert_eq!(monitor.printed(unloaded), Ok(()));
+        assert_eq!(monitor.printed(&unloaded(0, 0)), Ok(()));
         assert_eq!(monitor.unloaded(), Ok(()));
         monitor.creating(&process());
-        monitor.printed(CREATE.as_bytes()).unwrap_err();
+        monitor.printed(&creation()[0]).unwrap_err();
     }
 
     #[test]
     fn exits_are_reported_once_and_counted() {
-        let destroy = "[Destroy] [PID = 0x10000] [CurrentPID = 0x10000] [ExitStatus = 0x3] \
-                       [Lifetime = 1 ms]\n";
-        let exit = ProcessExit {
-            process_id: 0x10000,
-            thread_id: 0x10004,
-            exit_status: 3,
-        };
-        let monitor = || {
-            let monitor = LogMonitor::new(Procmon::default(), true);
-            monitor.loading();
-            monitor.creating(&process());
-            for line in [CREATE, DETAIL, COMMAND] {
-                monitor.printed(line.as_bytes()).unwrap();
-            }
-            monitor
-        };
-        monitor().printed(destroy.as_bytes()).unwrap_err();
+        let told = || told(&creation()).unwrap();
+        told().printed(&destroy()).unwrap_err();
 
-        let silent = monitor();
-        silent.exiting(exit);
+        let silent = told();
+        silent.exiting(exit());
         silent.exited(0x10000).unwrap_err();
 
-        let other = monitor();
+        let other = told();
         other.exiting(ProcessExit {
             exit_status: 4,
-            ..exit
+            ..exit()
         });
-        other.printed(destroy.as_bytes()).unwrap_err();
+        other.printed(&destroy()).unwrap_err();
 
-        let monitor = monitor();
-        monitor.exiting(exit);
-        assert_eq!(monitor.printed(destroy.as_bytes()), Ok(()));
-        monitor.printed(destroy.as_bytes()).unwrap_err();
+        let monitor = told();
+        monitor.exiting(exit());
+        assert_eq!(monitor.printed(&destroy()), Ok(()));
+        monitor.printed(&destroy()).unwrap_err();
         assert_eq!(monitor.exited(0x10000), Ok(()));
         assert_eq!(monitor.reported(), 2);
-        let miscounted = b"[procmon] unloaded: 1 created, 0 exited\n";
-        monitor.printed(miscounted).unwrap_err();
+        monitor.printed(&unloaded(1, 0)).unwrap_err();
     }
 }
