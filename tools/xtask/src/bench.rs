@@ -98,6 +98,10 @@ impl Bench {
     }
 }
 
+/// The exit code by which the measurements tell that a figure is beyond the
+/// budget.
+const BEYOND_BUDGET: i32 = 1;
+
 /// Builds the peers and runs the measurements.
 ///
 /// # Errors
@@ -113,14 +117,17 @@ pub fn measure(driver: &Path, arguments: &[OsString]) -> Result<()> {
             .arg(repository::tools().join("Cargo.toml")),
     )?;
     let this = env::current_exe().context("cannot find this program's own path")?;
-    command::run_to_end(
+    let outcome = command::run_to_end(
         "bench",
         Command::new(this.with_file_name("bench"))
             .arg(driver)
             .arg(peers)
             .args(arguments),
-    )
-    .context(Finding("the measurements ended with a failure".into()))
+    );
+    outcome.map_err(|error| match command::exit_code(&error) {
+        Some(BEYOND_BUDGET) => error.context(Finding("a figure is beyond the budget".into())),
+        _ => error,
+    })
 }
 
 /// Builds the peers and gives their folder.

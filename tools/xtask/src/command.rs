@@ -10,7 +10,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, bail};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
@@ -21,7 +21,10 @@ pub fn run(what: &str, command: &mut Command) -> Result<()> {
     let work = progress::work(what)?;
     let outcome = watched(&work, command, Bound::None);
     work.end(outcome.is_ok() || is_cancelled());
-    outcome.map_err(|failure| anyhow!("{what} {}", failure.why))?;
+    outcome.map_err(|failure| Unsuccessful {
+        message: format!("{what} {}", failure.why),
+        code: failure.code,
+    })?;
     Ok(())
 }
 
@@ -52,9 +55,32 @@ pub fn run_to_end(what: &str, command: &mut Command) -> Result<()> {
         .status()
         .with_context(|| format!("{what}: cannot start {}", program(command)))?;
     if !status.success() {
-        bail!("{what} failed ({status}); its messages are above");
+        bail!(Unsuccessful {
+            message: format!("{what} failed ({status}); its messages are above"),
+            code: status.code(),
+        });
     }
     Ok(())
+}
+
+/// The error of a program that did not succeed.
+#[derive(Debug)]
+struct Unsuccessful {
+    message: String,
+    code: Option<i32>,
+}
+
+impl fmt::Display for Unsuccessful {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Unsuccessful {}
+
+/// The exit code of the program whose failure [`run`] or [`run_to_end`] reports.
+pub fn exit_code(error: &Error) -> Option<i32> {
+    error.downcast_ref::<Unsuccessful>()?.code
 }
 
 /// Runs `command` quietly and gives its standard output, or `None` where it
@@ -79,6 +105,8 @@ pub enum Bound {
 #[derive(Debug)]
 pub struct Failure {
     why: String,
+    /// Its exit code, if it ended by itself.
+    code: Option<i32>,
     /// What it wrote.
     pub output: String,
 }
@@ -110,6 +138,7 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self {
             why: error.to_string(),
+            code: None,
             output: String::new(),
         }
     }
@@ -140,16 +169,17 @@ fn watched(work: &Work, command: &mut Command, bound: Bound) -> Result<String, F
         .spawn()
         .map_err(|error| Failure {
             why: format!("cannot start {}: {error}", program(command)),
+            code: None,
             output: String::new(),
         })?;
     let ended = supervise(&mut child, work, bound);
     let output = work.output();
-    let why = match ended {
+    let (why, code) = match ended {
         Ok(status) if status.success() => return Ok(output),
-        Ok(status) => format!("failed ({status})"),
-        Err(why) => why,
+        Ok(status) => (format!("failed ({status})"), status.code()),
+        Err(why) => (why, None),
     };
-    Err(Failure { why, output })
+    Err(Failure { why, code, output })
 }
 
 /// Waits for a program, or ends it.
@@ -240,4 +270,19 @@ pub fn side_by_side(jobs: Vec<Box<dyn FnOnce() -> Result<()> + Send + '_>>) -> R
 
 fn program(command: &Command) -> String {
     command.get_program().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exit_code_of_a_program_is_in_its_error() {
+        let run = |script: &str| run_to_end("sh", Command::new("sh").args(["-c", script]));
+        assert!(run("exit 0").is_ok());
+        for (script, code) in [("exit 1", Some(1)), ("exit 2", Some(2)), ("kill $$", None)] {
+            let error = run(script).unwrap_err().context("the step");
+            assert_eq!(exit_code(&error), code, "{script}");
+        }
+    }
 }
