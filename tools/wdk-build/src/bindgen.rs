@@ -44,7 +44,11 @@ impl BuilderExt for Builder {
             // Unions that bindgen gives an alignment of their bit fields' type.
             .blocklist_item(".*MCG_CAP(?:__bindgen.*)?")
             .clang_args([
-                "--target=x86_64-w64-windows-gnu",
+                // Gives enumerations the signed type that they have on Windows.
+                "--target=x86_64-pc-windows-msvc",
+                // What that target turns on, and mingw-w64's headers do not
+                // compile with.
+                "-fno-ms-compatibility",
                 // Gives memcpy and its like size_t, not a 64-bit long.
                 "-fno-builtin",
                 "-fms-extensions",
