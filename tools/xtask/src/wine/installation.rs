@@ -19,13 +19,15 @@ pub fn check(prefix: &Prefix, fixtures: &Fixtures) -> Result<()> {
     let machine = prefix.boot("installation")?;
     // 128 + 4: the path is complete, and nobody is asked about a restart.
     machine
-        .run([
+        .run(
             "rundll32.exe",
-            "setupapi,InstallHinfSection",
-            "DefaultInstall",
-            "132",
-            r"C:\package\procmon.inf",
-        ])?
+            [
+                "setupapi,InstallHinfSection",
+                "DefaultInstall",
+                "132",
+                r"C:\package\procmon.inf",
+            ],
+        )?
         .success()?;
     let procmon = Service::named(&machine, "procmon");
     procmon.expect_state("STOPPED")?;

@@ -32,25 +32,29 @@ pub fn check(prefix: &Prefix, fixtures: &Fixtures) -> Result<()> {
     refuses_without_elevation(&machine)?;
     // Any program that ends well says that there are an administrator's rights.
     machine
-        .run([
+        .run(
             "cmd.exe",
-            "/c",
-            r"copy C:\windows\system32\hostname.exe C:\windows\system32\fltmc.exe",
-        ])?
+            [
+                "/c",
+                r"copy C:\windows\system32\hostname.exe C:\windows\system32\fltmc.exe",
+            ],
+        )?
         .success()?;
     refuses_the_service_of_the_inf(&machine)?;
     refuses_without_test_signing(&machine)?;
     machine
-        .run([
+        .run(
             "reg.exe",
-            "add",
-            r"HKLM\SYSTEM\CurrentControlSet\Control",
-            "/v",
-            "SystemStartOptions",
-            "/d",
-            "NOEXECUTE=OPTIN TESTSIGNING",
-            "/f",
-        ])?
+            [
+                "add",
+                r"HKLM\SYSTEM\CurrentControlSet\Control",
+                "/v",
+                "SystemStartOptions",
+                "/d",
+                "NOEXECUTE=OPTIN TESTSIGNING",
+                "/f",
+            ],
+        )?
         .success()?;
 
     let stores = Stores::of(&package)?;
@@ -108,9 +112,12 @@ fn refuses_the_service_of_the_inf(machine: &Machine<'_>) -> Result<()> {
     let procmon = Service::named(machine, "procmon");
     let image = r"C:\windows\System32\DriverStore\FileRepository\procmon.inf_amd64_0\procmon.sys";
     machine
-        .run([
-            "sc.exe", "create", "procmon", "type=", "kernel", "start=", "demand", "binPath=", image,
-        ])?
+        .run(
+            "sc.exe",
+            [
+                "create", "procmon", "type=", "kernel", "start=", "demand", "binPath=", image,
+            ],
+        )?
         .success()?;
     for name in ["install", "uninstall"] {
         let outcome = script(machine, name)?;
@@ -136,7 +143,7 @@ fn refuses_without_test_signing(machine: &Machine<'_>) -> Result<()> {
 }
 
 fn script(machine: &Machine<'_>, name: &str) -> Result<Outcome> {
-    machine.run(["cmd.exe", "/c", &format!(r"C:\package\{name}.cmd")])
+    machine.run("cmd.exe", ["/c", &format!(r"C:\package\{name}.cmd")])
 }
 
 /// The stores that Windows looks for the signer's certificate in.
@@ -153,7 +160,7 @@ impl Stores {
 
     fn hold(&self, machine: &Machine<'_>) -> Result<[bool; 2]> {
         let holds = |store| -> Result<bool> {
-            let outcome = machine.run(["certutil.exe", "-store", store, &self.thumbprint])?;
+            let outcome = machine.run("certutil.exe", ["-store", store, &self.thumbprint])?;
             Ok(outcome.code == Some(0))
         };
         Ok([holds("Root")?, holds("TrustedPublisher")?])

@@ -100,8 +100,8 @@ impl<'a> Service<'a> {
     }
 
     fn sc(self, verb: &str, settings: &[&str]) -> Result<Outcome> {
-        let command = ["sc.exe", verb, self.name];
-        self.machine.run(command.iter().chain(settings))
+        let command = [verb, self.name];
+        self.machine.run("sc.exe", command.iter().chain(settings))
     }
 }
 
