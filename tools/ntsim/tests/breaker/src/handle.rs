@@ -37,7 +37,7 @@ pub const MISDEEDS: &[Misdeed] = &[
 const FIRST_HANDLE: usize = 0xffff_ffff_8000_0004;
 
 #[expect(clippy::cast_possible_truncation, reason = "0 or 1")]
-const fn mode(mode: u32) -> KPROCESSOR_MODE {
+const fn mode(mode: i32) -> KPROCESSOR_MODE {
     mode as KPROCESSOR_MODE
 }
 
