@@ -11,12 +11,12 @@
 #![no_std]
 
 pub mod nt;
-pub mod plain;
 pub mod report;
-pub mod tally;
 pub mod text;
 
 extern crate wdk_panic;
+
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use wdk_alloc::WdkAllocator;
 use wdk_sys::{DRIVER_OBJECT, NTSTATUS, PCUNICODE_STRING, STATUS_SUCCESS};
@@ -25,12 +25,12 @@ use crate::nt::failure::Failure;
 use crate::nt::notify::{Creation, ProcessObserver, Registration};
 use crate::nt::process::{self, Process};
 use crate::nt::slot::Slot;
-use crate::tally::Tally;
 
 #[global_allocator]
 static GLOBAL_ALLOCATOR: WdkAllocator = WdkAllocator;
 
-static TALLY: Tally = Tally::new();
+static CREATED: AtomicU64 = AtomicU64::new(0);
+static EXITED: AtomicU64 = AtomicU64::new(0);
 static PROCMON: Slot<Procmon> = Slot::empty();
 
 /// The driver while it is loaded.
@@ -48,18 +48,22 @@ impl Procmon {
 
     fn unload(self) {
         drop(self.notify);
-        report::unloaded(&TALLY);
+        // No callback runs any more: both are final.
+        report::unloaded(
+            CREATED.load(Ordering::Relaxed),
+            EXITED.load(Ordering::Relaxed),
+        );
     }
 }
 
 impl ProcessObserver for Procmon {
     fn created(process: &Process<'_>, creation: Creation<'_>) {
-        TALLY.created();
+        CREATED.fetch_add(1, Ordering::Relaxed);
         report::created(process, creation);
     }
 
     fn exited(process: &Process<'_>) {
-        TALLY.exited();
+        EXITED.fetch_add(1, Ordering::Relaxed);
         report::exited(process);
     }
 }

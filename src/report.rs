@@ -11,7 +11,6 @@ use crate::nt::notify::Creation;
 use crate::nt::process::{Process, ProcessId};
 use crate::nt::string::{UnicodeString, utf16};
 use crate::print_line;
-use crate::tally::Tally;
 use crate::text::Lines;
 
 /// Reports a process that is being created.
@@ -36,31 +35,19 @@ pub fn exited(process: &Process<'_>) {
     );
 }
 
+#[inline(never)]
 fn create(pid: ProcessId, creation: Creation<'_>) {
     const NULL: &[u16] = &utf16::<6>("(null)");
-    let name = Lines::of(creation.image_file_name().unwrap_or(NULL));
-    match name.whole() {
-        Some(name) => create_line(pid, creation, name),
-        None => create_lines(pid, creation, name),
-    }
-}
-
-#[inline(never)]
-fn create_lines(pid: ProcessId, creation: Creation<'_>, mut name: Lines<'_>) {
-    if let Some(line) = name.next() {
-        line.show(move |name| create_line(pid, creation, name));
-    }
-    numbered(c"Name", pid, name.count_left(), &mut name);
-}
-
-fn create_line(pid: ProcessId, creation: Creation<'_>, name: &[u16]) {
+    let mut name = Lines::of(creation.image_file_name().unwrap_or(NULL));
     print_line!(
         "[Create] [PID = 0x%I64x, Name=%wZ] [CurrentPID = 0x%I64x] [PPID = 0x%I64x]",
         pid: u64 = pid.as_u64(),
-        name: &UnicodeString<'_> = &UnicodeString::new(name),
+        name: &UnicodeString<'_> = &UnicodeString::new(name.next_line().unwrap_or_default()),
         current: u64 = ProcessId::current().as_u64(),
         parent: u64 = creation.parent().as_u64(),
     );
+    let more = name.count_left();
+    numbered(c"Name", pid, more, &mut name);
 }
 
 fn detail(process: &Process<'_>, creation: Creation<'_>) {
@@ -120,40 +107,31 @@ fn detail(process: &Process<'_>, creation: Creation<'_>) {
 
 #[inline(never)]
 fn command_line(pid: ProcessId, text: &[u16]) {
-    let mut lines = Lines::of(text);
-    if let Some(text) = lines.whole() {
-        return command_line_line(pid, text);
-    }
-    let total = lines.count_left();
+    let mut text = Lines::of(text);
+    let total = text.count_left();
     if total > 1 {
-        numbered(c"CommandLine", pid, total, &mut lines);
-    } else if let Some(line) = lines.next() {
-        line.show(move |text| command_line_line(pid, text));
+        return numbered(c"CommandLine", pid, total, &mut text);
     }
-}
-
-fn command_line_line(pid: ProcessId, text: &[u16]) {
     print_line!(
         "[CommandLine 0x%I64x] %wZ",
         pid: u64 = pid.as_u64(),
-        text: &UnicodeString<'_> = &UnicodeString::new(text),
+        text: &UnicodeString<'_> = &UnicodeString::new(text.next_line().unwrap_or_default()),
     );
 }
 
 /// Prints the lines of a text that takes more than one.
-#[inline(never)]
 fn numbered(what: &CStr, pid: ProcessId, total: usize, lines: &mut Lines<'_>) {
-    for (number, line) in (1..).zip(lines) {
-        line.show(move |part| {
-            print_line!(
-                "[%s 0x%I64x %I64u/%I64u] %wZ",
-                what: &CStr = what,
-                pid: u64 = pid.as_u64(),
-                number: u64 = number,
-                total: u64 = total as u64,
-                text: &UnicodeString<'_> = &UnicodeString::new(part),
-            );
-        });
+    let mut number = 0;
+    while let Some(line) = lines.next_line() {
+        number += 1;
+        print_line!(
+            "[%s 0x%I64x %I64u/%I64u] %wZ",
+            what: &CStr = what,
+            pid: u64 = pid.as_u64(),
+            number: u64 = number,
+            total: u64 = total as u64,
+            text: &UnicodeString<'_> = &UnicodeString::new(line),
+        );
     }
 }
 
@@ -173,8 +151,7 @@ pub fn not_loaded(failure: Failure) {
 }
 
 /// Reports that the driver is unloaded, and what it saw.
-pub fn unloaded(tally: &Tally) {
-    let (created, exited) = tally.totals();
+pub fn unloaded(created: u64, exited: u64) {
     print_line!(
         "[procmon] unloaded: %I64u created, %I64u exited",
         created: u64 = created,

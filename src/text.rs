@@ -1,22 +1,18 @@
-//! Names and command lines, cut into lines and made safe to show.
+//! Names and command lines, cut into lines and made safe to print.
 //!
 //! A process chooses its own name and command line. Nothing in them may begin a
-//! new line of the log, none of it may be lost, and what was written must be
-//! plain from what is shown. So a UTF-16 unit that could break a line, or that
-//! no code page can show, becomes `\u` and four hex digits; and so does a
-//! backslash that would look like the beginning of such an escape. Undoing the
-//! escapes restores the text exactly.
+//! new line of the log, and none of it may be lost. So a UTF-16 unit that could
+//! break a line, or that no code page can show, is printed as `\u` and four hex
+//! digits, and so is a backslash that would look like the start of such an
+//! escape. Joining the lines and undoing the escapes restores the text exactly.
 
-use crate::plain::plain_prefix;
-
-/// The most bytes that the text on one line may take once the kernel has
-/// converted it. The longest line around it, `[Create]` with three 64-bit
-/// numbers, leaves 406 of the 511 bytes of a `DbgPrint`.
-pub const LINE_BYTES: usize = 384;
-
-/// The most bytes of text on a line that has escapes: it is copied onto the
-/// stack, of which the whole callback may take no more than 1 KiB.
-pub const ESCAPED_LINE_BYTES: usize = 96;
+/// The most bytes that the text on one line takes, in whatever code page the
+/// kernel prints it.
+///
+/// The longest line around it, `[Create]` with three 64-bit numbers, leaves 406
+/// of the 511 bytes of a `DbgPrint`; a line is built on the stack, of which the
+/// whole callback uses at most 1 KiB; and a path of `MAX_PATH` still fits.
+pub const LINE_BYTES: usize = 288;
 
 /// The most bytes that a UTF-16 unit becomes in any code page.
 const UNIT_BYTES: usize = 3;
@@ -24,258 +20,174 @@ const UNIT_BYTES: usize = 3;
 /// The length of an escape, in units and in bytes.
 const ESCAPE: usize = r"\u0000".len();
 
-/// A text in lines of at most [`LINE_BYTES`].
+/// A text, one line after the other.
 #[derive(Debug, Clone)]
 pub struct Lines<'a> {
     rest: &'a [u16],
-    /// How many units of the rest are known to be plain, so that no unit is
-    /// looked at again for the next line, or for the lines to be counted.
-    plain: usize,
-}
-
-/// A part of a text that fits on a line.
-#[derive(Debug, Clone, Copy)]
-pub struct Line<'a> {
-    units: &'a [u16],
-    /// The line and all that follows it: whether a backslash at the end of the
-    /// line would look like an escape shows on the next one.
-    text: &'a [u16],
-    has_escapes: bool,
+    line: Line,
 }
 
 impl<'a> Lines<'a> {
     /// The lines of a text; none for an empty one.
     #[must_use]
-    pub fn of(text: &'a [u16]) -> Self {
+    pub const fn of(text: &'a [u16]) -> Self {
         Self {
             rest: text,
-            plain: plain_prefix(text),
+            line: Line::new(),
         }
     }
 
-    /// All that is left, where it is plain and fits on one line.
-    #[must_use]
-    pub fn whole(&self) -> Option<&'a [u16]> {
-        (self.plain == self.rest.len() && self.plain <= LINE_BYTES).then_some(self.rest)
+    /// The next line, as it is printed.
+    pub fn next_line(&mut self) -> Option<&[u16]> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        if is_plain(self.rest.get(..=LINE_BYTES).unwrap_or(self.rest)) {
+            let end = self.rest.len().min(LINE_BYTES);
+            let (line, rest) = self.rest.split_at_checked(end)?;
+            self.rest = rest;
+            return Some(line);
+        }
+        self.line.clear();
+        while let Some((piece, rest)) = Piece::first_of(self.rest)
+            && self.line.push(piece)
+        {
+            self.rest = rest;
+        }
+        Some(self.line.units())
     }
 
     /// The number of lines that are left.
     #[must_use]
-    #[inline(never)]
-    pub fn count_left(&self) -> usize {
-        if self.plain == self.rest.len() {
-            return self.plain.div_ceil(LINE_BYTES);
+    pub fn count_left(&mut self) -> usize {
+        let rest = self.rest;
+        let mut count = 0;
+        while self.next_line().is_some() {
+            count += 1;
         }
-        self.clone().count()
-    }
-
-    /// The next line where not all of it is plain.
-    #[inline(never)]
-    fn next_mixed(&mut self) -> Option<Line<'a>> {
-        let text = self.rest;
-        let mut bytes = 0;
-        let mut taken = 0;
-        let mut most = LINE_BYTES;
-        while let Some(left) = text.get(taken..) {
-            if self.plain == 0 && matches!(left, [0x20..0x7f, ..]) {
-                self.plain = plain_prefix(left);
-            }
-            if self.plain != 0 {
-                let plain = self.plain.min(most - bytes);
-                self.plain -= plain;
-                taken += plain;
-                bytes += plain;
-                if self.plain != 0 {
-                    break;
-                }
-                continue;
-            }
-            let Some(symbol) = Symbol::first_of(left) else {
-                break;
-            };
-            let limit = most.min(symbol.line_bytes());
-            if bytes + symbol.bytes() > limit {
-                break;
-            }
-            most = limit;
-            let run = match symbol {
-                Symbol::Wide => wide_prefix(left, (most - bytes) / UNIT_BYTES),
-                _ => 1,
-            };
-            taken += run * symbol.units();
-            bytes += run * symbol.bytes();
-        }
-        self.take(taken, most == ESCAPED_LINE_BYTES)
-    }
-
-    fn take(&mut self, units: usize, has_escapes: bool) -> Option<Line<'a>> {
-        let text = self.rest;
-        let (units, rest) = text.split_at_checked(units)?;
         self.rest = rest;
-        Some(Line {
-            units,
-            text,
-            has_escapes,
-        })
+        count
     }
 }
 
-impl<'a> Iterator for Lines<'a> {
-    type Item = Line<'a>;
-
-    fn next(&mut self) -> Option<Line<'a>> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        if self.plain < LINE_BYTES && self.plain != self.rest.len() {
-            return self.next_mixed();
-        }
-        let plain = self.plain.min(LINE_BYTES);
-        self.plain -= plain;
-        self.take(plain, false)
+/// Whether a text is printable ASCII in which no backslash needs an escape.
+///
+/// Most texts are. It has no branches, so that the compiler looks at many units
+/// at once.
+#[expect(clippy::needless_bitwise_bool, reason = "without branches")]
+fn is_plain(text: &[u16]) -> bool {
+    const fn is_printable(unit: u16) -> bool {
+        matches!(unit, 0x20..0x7f)
     }
-}
-
-impl Line<'_> {
-    /// Calls `print` with the line as it is shown: the text itself, or a copy
-    /// of it with its escapes.
-    pub fn show(self, mut print: impl FnMut(&[u16])) {
-        if self.has_escapes {
-            self.show_escaped(&mut print);
-        } else {
-            print(self.units);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn show_escaped(self, print: &mut dyn FnMut(&[u16])) {
-        let mut shown = Shown {
-            units: [0; ESCAPED_LINE_BYTES],
-            length: 0,
-        };
-        let mut taken = 0;
-        while taken < self.units.len()
-            && let Some(left) = self.text.get(taken..)
-            && let Some(symbol) = Symbol::first_of(left)
-        {
-            shown.push(symbol, left);
-            taken += symbol.units();
-        }
-        print(shown.units.get(..shown.length).unwrap_or_default());
-    }
-}
-
-/// How many units at the front of a text, of at most `most`, stand for
-/// themselves and are no ASCII.
-fn wide_prefix(text: &[u16], most: usize) -> usize {
+    let Some((&first, next)) = text.split_first() else {
+        return true;
+    };
     text.iter()
-        .take(most)
-        .take_while(|unit| is_wide(**unit))
-        .count()
-}
-
-const fn is_wide(unit: u16) -> bool {
-    matches!(unit, 0xa0..0x2028 | 0x202a..0xd800 | 0xe000..)
-}
-
-/// What stands for itself, or is escaped, as a whole.
-#[derive(Clone, Copy)]
-enum Symbol {
-    Ascii,
-    Wide,
-    Pair,
-    Escaped,
-}
-
-impl Symbol {
-    #[inline(never)]
-    fn first_of(text: &[u16]) -> Option<Self> {
-        let (&unit, rest) = text.split_first()?;
-        Some(match unit {
-            BACKSLASH if looks_escaped(rest) => Self::Escaped,
-            0x20..0x7f => Self::Ascii,
-            0xd800..0xdc00 if matches!(rest, [0xdc00..0xe000, ..]) => Self::Pair,
-            _ if is_wide(unit) => Self::Wide,
-            _ => Self::Escaped,
+        .zip(next)
+        .fold(is_printable(first), |is_plain, (&unit, &next)| {
+            is_plain & is_printable(next) & ((unit != BACKSLASH) | (next != LETTER_U))
         })
-    }
+}
 
-    const fn units(self) -> usize {
-        match self {
-            Self::Pair => 2,
-            _ => 1,
-        }
-    }
+/// The smallest part of a text that is printed as a whole.
+#[derive(Clone, Copy)]
+enum Piece {
+    Unit(u16),
+    Pair(u16, u16),
+    Escape(u16),
+}
 
-    const fn bytes(self) -> usize {
-        match self {
-            Self::Ascii => 1,
-            Self::Wide => UNIT_BYTES,
-            Self::Pair => 2 * UNIT_BYTES,
-            Self::Escaped => ESCAPE,
-        }
-    }
-
-    /// The most bytes of a line with this symbol on it.
-    const fn line_bytes(self) -> usize {
-        match self {
-            Self::Escaped => ESCAPED_LINE_BYTES,
-            _ => LINE_BYTES,
+impl Piece {
+    /// The piece that a text begins with, and what follows it.
+    fn first_of(text: &[u16]) -> Option<(Self, &[u16])> {
+        match *text {
+            [] => None,
+            [BACKSLASH, ref rest @ ..] if completes_escape(rest) => {
+                Some((Self::Escape(BACKSLASH), rest))
+            }
+            [high @ 0xd800..0xdc00, low @ 0xdc00..0xe000, ref rest @ ..] => {
+                Some((Self::Pair(high, low), rest))
+            }
+            [unit, ref rest @ ..] if needs_escape(unit) => Some((Self::Escape(unit), rest)),
+            [unit, ref rest @ ..] => Some((Self::Unit(unit), rest)),
         }
     }
 }
 
 const BACKSLASH: u16 = b'\\' as u16;
+const LETTER_U: u16 = b'u' as u16;
 
-/// Whether a backslash before `rest` would read as an escape.
-fn looks_escaped(rest: &[u16]) -> bool {
-    let Some((&letter, digits)) = rest.split_first() else {
-        return false;
-    };
-    letter == u16::from(b'u')
-        && digits
-            .get(..4)
-            .is_some_and(|digits| digits.iter().all(|&digit| is_hex_digit(digit)))
+/// Whether `unit` is printed as an escape wherever it stands: controls, line
+/// and paragraph separators, halves of a surrogate pair.
+const fn needs_escape(unit: u16) -> bool {
+    matches!(unit, 0..0x20 | 0x7f..0xa0 | 0x2028..=0x2029 | 0xd800..0xe000)
 }
 
-fn is_hex_digit(unit: u16) -> bool {
-    u8::try_from(unit).is_ok_and(|byte| byte.is_ascii_hexdigit())
+/// Whether a backslash in front of `text` would read as an escape.
+fn completes_escape(text: &[u16]) -> bool {
+    let is_hex_digit = |&unit: &u16| u8::try_from(unit).is_ok_and(|byte| byte.is_ascii_hexdigit());
+    match text {
+        [letter, digits @ ..] if *letter == u16::from(b'u') => digits
+            .first_chunk::<4>()
+            .is_some_and(|digits| digits.iter().all(is_hex_digit)),
+        _ => false,
+    }
 }
 
-/// A line with its escapes written out.
-struct Shown {
-    units: [u16; ESCAPED_LINE_BYTES],
+/// A line as it is printed.
+#[derive(Debug, Clone)]
+struct Line {
+    /// Enough of them, since each takes a byte at least.
+    units: [u16; LINE_BYTES],
     length: usize,
+    bytes: usize,
 }
 
-impl Shown {
-    /// Adds `symbol`, which `text` begins with.
-    fn push(&mut self, symbol: Symbol, text: &[u16]) {
-        match (symbol, text) {
-            (Symbol::Escaped, &[unit, ..]) => self.push_escape(unit),
-            _ => text
-                .iter()
-                .take(symbol.units())
-                .for_each(|&unit| self.push_unit(unit)),
+impl Line {
+    const fn new() -> Self {
+        Self {
+            units: [0; LINE_BYTES],
+            length: 0,
+            bytes: 0,
         }
     }
 
-    fn push_escape(&mut self, unit: u16) {
-        self.push_unit(BACKSLASH);
-        self.push_unit(u16::from(b'u'));
-        for shift in [12, 8, 4, 0] {
-            let nibble = unit >> shift & 0xf;
-            let zero = if nibble < 10 { b'0' } else { b'a' - 10 };
-            self.push_unit(u16::from(zero) + nibble);
+    const fn clear(&mut self) {
+        self.length = 0;
+        self.bytes = 0;
+    }
+
+    fn units(&self) -> &[u16] {
+        self.units.get(..self.length).unwrap_or_default()
+    }
+
+    /// Adds a piece where it fits, and says whether it did.
+    fn push(&mut self, piece: Piece) -> bool {
+        match piece {
+            Piece::Unit(unit @ 0..0x80) => self.push_units([unit], 1),
+            Piece::Unit(unit) => self.push_units([unit], UNIT_BYTES),
+            Piece::Pair(high, low) => self.push_units([high, low], 2 * UNIT_BYTES),
+            Piece::Escape(unit) => self.push_units(escape(unit), ESCAPE),
         }
     }
 
-    #[inline(never)]
-    fn push_unit(&mut self, unit: u16) {
-        if let Some(place) = self.units.get_mut(self.length) {
-            *place = unit;
-            self.length += 1;
+    fn push_units<const COUNT: usize>(&mut self, units: [u16; COUNT], bytes: usize) -> bool {
+        let free = self.units.get_mut(self.length..).unwrap_or_default();
+        match free.first_chunk_mut() {
+            Some(place) if self.bytes + bytes <= LINE_BYTES => {
+                *place = units;
+                self.length += COUNT;
+                self.bytes += bytes;
+                true
+            }
+            _ => false,
         }
     }
+}
+
+/// `\u` and the four hex digits of `unit`.
+fn escape(unit: u16) -> [u16; ESCAPE] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |shift: u32| u16::from(DIGITS[usize::from(unit >> shift & 0xf)]);
+    [BACKSLASH, LETTER_U, digit(12), digit(8), digit(4), digit(0)]
 }

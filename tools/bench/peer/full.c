@@ -5,9 +5,8 @@
  */
 #include "driver.h"
 
-/* Bytes that a text may take on one line, once it is in the system's code page. */
-#define LINE_BYTES 384
-#define ESCAPED_LINE_BYTES 96
+/* Bytes that a text may take on one line, in any code page. */
+#define LINE_BYTES 288
 /* The most that a UTF-16 unit becomes in any code page. */
 #define UNIT_BYTES 3
 /* Units, and bytes, of an escape such as \u000a. */
@@ -16,18 +15,17 @@
 static QUERY_INFORMATION_PROCESS *QueryInformationProcess;
 static volatile LONG64 Created, Exited;
 
-/* A part of a text that fits on a line. */
-typedef struct {
-    const WCHAR *units;
-    ULONG count;
-    BOOLEAN has_escapes;
-} LINE;
-
 /* What is not on a line yet. */
 typedef struct {
     const WCHAR *units;
     ULONG count;
 } REST;
+
+/* A line as it is printed: each unit takes a byte at least. */
+typedef struct {
+    WCHAR units[LINE_BYTES];
+    ULONG count;
+} LINE;
 
 static BOOLEAN IsHexDigit(WCHAR unit)
 {
@@ -68,107 +66,54 @@ static ULONG FirstSymbol(const WCHAR *units, ULONG count, ULONG *bytes, BOOLEAN 
     return 1;
 }
 
-/* Takes the next line off a text. */
-static LINE NextLine(REST *rest)
+/* Takes the next line off a text, with its escapes written out. */
+static VOID NextLine(REST *rest, LINE *line)
 {
-    LINE line = { rest->units, 0, FALSE };
+    static const CHAR digits[] = "0123456789abcdef";
     ULONG used = 0;
-    ULONG most = LINE_BYTES;
 
-    while (line.count < rest->count) {
+    line->count = 0;
+    while (rest->count != 0) {
         ULONG bytes;
         BOOLEAN escaped;
-        ULONG units;
-        WCHAR unit = rest->units[line.count];
+        WCHAR unit = rest->units[0];
+        ULONG units = FirstSymbol(rest->units, rest->count, &bytes, &escaped);
 
-        if (unit >= 0x20 && unit < 0x7f && unit != '\\') {
-            if (used == most)
-                break;
-            used++;
-            line.count++;
-            continue;
-        }
-        units = FirstSymbol(rest->units + line.count, rest->count - line.count, &bytes, &escaped);
-        if (used + bytes > (escaped ? ESCAPED_LINE_BYTES : most))
+        if (used + bytes > LINE_BYTES)
             break;
-        if (escaped)
-            most = ESCAPED_LINE_BYTES;
         used += bytes;
-        line.count += units;
-        line.has_escapes |= escaped;
+        if (escaped) {
+            line->units[line->count++] = '\\';
+            line->units[line->count++] = 'u';
+            for (LONG shift = 12; shift >= 0; shift -= 4)
+                line->units[line->count++] = digits[unit >> shift & 0xf];
+        } else {
+            for (ULONG index = 0; index < units; index++)
+                line->units[line->count++] = rest->units[index];
+        }
+        rest->units += units;
+        rest->count -= units;
     }
-    rest->units += line.count;
-    rest->count -= line.count;
-    return line;
 }
 
-static ULONG CountLines(REST rest)
+static ULONG CountLines(REST rest, LINE *line)
 {
     ULONG lines = 0;
 
     while (rest.count != 0) {
-        NextLine(&rest);
+        NextLine(&rest, line);
         lines++;
     }
     return lines;
 }
 
-/*
- * Copies a line with its escapes written out; `end` is the end of the text that
- * the line is part of.
- */
-static ULONG Escape(const LINE *line, const WCHAR *end, WCHAR *shown)
+static UNICODE_STRING StringOf(LINE *line)
 {
-    static const CHAR digits[] = "0123456789abcdef";
-    ULONG length = 0;
-    ULONG taken = 0;
+    UNICODE_STRING string;
 
-    while (taken < line->count) {
-        const WCHAR *unit = line->units + taken;
-        ULONG bytes;
-        BOOLEAN escaped;
-        ULONG units = FirstSymbol(unit, (ULONG)(end - unit), &bytes, &escaped);
-
-        if (escaped) {
-            shown[length++] = '\\';
-            shown[length++] = 'u';
-            for (LONG shift = 12; shift >= 0; shift -= 4)
-                shown[length++] = digits[*unit >> shift & 0xf];
-        } else {
-            for (ULONG index = 0; index < units; index++)
-                shown[length++] = unit[index];
-        }
-        taken += units;
-    }
-    return length;
-}
-
-/* Prints a line of a text; which words go around it, and where. */
-typedef VOID PRINT(const UNICODE_STRING *Text, const VOID *Context);
-
-static VOID CallWith(const WCHAR *units, ULONG count, PRINT *Print, const VOID *Context)
-{
-    UNICODE_STRING text;
-
-    text.Buffer = (WCHAR *)units;
-    text.Length = text.MaximumLength = (USHORT)(count * sizeof(WCHAR));
-    Print(&text, Context);
-}
-
-static __attribute__((noinline)) VOID ShowEscaped(
-    const LINE *line, const WCHAR *end, PRINT *Print, const VOID *Context)
-{
-    WCHAR shown[ESCAPED_LINE_BYTES];
-
-    CallWith(shown, Escape(line, end, shown), Print, Context);
-}
-
-static inline VOID Show(const LINE *line, const WCHAR *end, PRINT *Print, const VOID *Context)
-{
-    if (line->has_escapes)
-        ShowEscaped(line, end, Print, Context);
-    else
-        CallWith(line->units, line->count, Print, Context);
+    string.Buffer = line->units;
+    string.Length = string.MaximumLength = (USHORT)(line->count * sizeof(WCHAR));
+    return string;
 }
 
 /* The text that a string of the kernel's holds; FALSE where it holds none. */
@@ -181,91 +126,58 @@ static BOOLEAN TextOf(const UNICODE_STRING *string, REST *text)
     return text->count == 0 || string->Buffer != NULL;
 }
 
-typedef struct {
-    HANDLE pid;
-    HANDLE parent;
-    ULONG number;
-    ULONG total;
-} NAMES;
-
-static VOID PrintCreate(const UNICODE_STRING *Text, const VOID *Context)
+static VOID PrintNumbered(
+    const char *what, HANDLE ProcessId, REST rest, ULONG total, LINE *line)
 {
-    const NAMES *names = Context;
+    ULONG number = 0;
 
-    DbgPrint("[Create] [PID = 0x%I64x, Name=%wZ] [CurrentPID = 0x%I64x] [PPID = 0x%I64x]\n",
-             names->pid, Text, PsGetCurrentProcessId(), names->parent);
+    while (rest.count != 0) {
+        UNICODE_STRING text;
+
+        NextLine(&rest, line);
+        text = StringOf(line);
+        DbgPrint("[%s 0x%I64x %u/%u] %wZ\n", what, ProcessId, ++number, total, &text);
+    }
 }
 
-static VOID PrintName(const UNICODE_STRING *Text, const VOID *Context)
-{
-    const NAMES *names = Context;
-
-    DbgPrint("[Name 0x%I64x %u/%u] %wZ\n", names->pid, names->number, names->total, Text);
-}
-
-static VOID PrintCommandLine(const UNICODE_STRING *Text, const VOID *Context)
-{
-    const NAMES *names = Context;
-
-    DbgPrint("[CommandLine 0x%I64x] %wZ\n", names->pid, Text);
-}
-
-static VOID PrintCommandLinePart(const UNICODE_STRING *Text, const VOID *Context)
-{
-    const NAMES *names = Context;
-
-    DbgPrint("[CommandLine 0x%I64x %u/%u] %wZ\n", names->pid, names->number, names->total, Text);
-}
-
-static VOID ReportName(HANDLE ProcessId, const PS_CREATE_NOTIFY_INFO *Info)
+static __attribute__((noinline)) VOID ReportName(
+    HANDLE ProcessId, const PS_CREATE_NOTIFY_INFO *Info)
 {
     static const WCHAR null[] = L"(null)";
-    NAMES names = { ProcessId, Info->ParentProcessId, 0, 0 };
     REST rest;
-    const WCHAR *end;
     LINE line;
+    UNICODE_STRING name;
 
     if (!TextOf(Info->ImageFileName, &rest)) {
         rest.units = null;
         rest.count = RTL_NUMBER_OF(null) - 1;
     }
-    end = rest.units + rest.count;
-    line = NextLine(&rest);
-    Show(&line, end, PrintCreate, &names);
-    if (rest.count == 0)
-        return;
-    names.total = CountLines(rest);
-    while (rest.count != 0) {
-        line = NextLine(&rest);
-        names.number++;
-        Show(&line, end, PrintName, &names);
-    }
+    NextLine(&rest, &line);
+    name = StringOf(&line);
+    DbgPrint("[Create] [PID = 0x%I64x, Name=%wZ] [CurrentPID = 0x%I64x] [PPID = 0x%I64x]\n",
+             ProcessId, &name, PsGetCurrentProcessId(), Info->ParentProcessId);
+    if (rest.count != 0)
+        PrintNumbered("Name", ProcessId, rest, CountLines(rest, &line), &line);
 }
 
-static VOID ReportCommandLine(HANDLE ProcessId, const PS_CREATE_NOTIFY_INFO *Info)
+static __attribute__((noinline)) VOID ReportCommandLine(
+    HANDLE ProcessId, const PS_CREATE_NOTIFY_INFO *Info)
 {
-    NAMES names = { ProcessId, NULL, 0, 0 };
-    REST text;
     REST rest;
-    const WCHAR *end;
+    REST all;
     LINE line;
+    UNICODE_STRING text;
 
-    if (!TextOf(Info->CommandLine, &text))
+    if (!TextOf(Info->CommandLine, &all))
         return;
-    end = text.units + text.count;
-    rest = text;
-    line = NextLine(&rest);
-    if (rest.count == 0) {
-        Show(&line, end, PrintCommandLine, &names);
+    rest = all;
+    NextLine(&rest, &line);
+    if (rest.count != 0) {
+        PrintNumbered("CommandLine", ProcessId, all, CountLines(all, &line), &line);
         return;
     }
-    names.total = 1 + CountLines(rest);
-    rest = text;
-    while (rest.count != 0) {
-        line = NextLine(&rest);
-        names.number++;
-        Show(&line, end, PrintCommandLinePart, &names);
-    }
+    text = StringOf(&line);
+    DbgPrint("[CommandLine 0x%I64x] %wZ\n", ProcessId, &text);
 }
 
 /* What could be learnt through a handle to the process. */

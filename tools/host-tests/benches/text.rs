@@ -1,4 +1,4 @@
-//! How fast text is looked at, cut into lines, and shown.
+//! How fast text is cut into lines and escaped.
 //!
 //! `cargo bench --manifest-path tools/Cargo.toml -p host-tests`
 
@@ -8,7 +8,6 @@ use criterion::measurement::WallTime;
 use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
 };
-use host_tests::plain::plain_prefix;
 use host_tests::text::Lines;
 
 /// The kinds of text, by what they repeat.
@@ -20,7 +19,7 @@ const KINDS: [(&str, &str); 4] = [
 ];
 
 /// A line's part, a whole line, and the most that there is.
-const LENGTHS: [usize; 3] = [47, 384, 32_767];
+const LENGTHS: [usize; 3] = [47, 288, 32_767];
 
 fn on(kinds: &[(&str, &str)], group: &mut BenchmarkGroup<'_, WallTime>, run: impl Fn(&[u16])) {
     for (kind, pattern) in kinds {
@@ -38,33 +37,16 @@ fn on(kinds: &[(&str, &str)], group: &mut BenchmarkGroup<'_, WallTime>, run: imp
     }
 }
 
-/// The search for the first unit that is not plain, in texts that have none.
-fn look(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("plain_prefix");
-    on(&KINDS[..2], &mut group, |text| {
-        black_box(plain_prefix(text));
-    });
-}
-
-/// The cut into lines.
-fn cut(criterion: &mut Criterion) {
+/// The lines as they are printed.
+fn lines(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("Lines");
     on(&KINDS, &mut group, |text| {
-        black_box(Lines::of(text).count());
-    });
-}
-
-/// The cut, and each line as it is printed.
-fn show(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("Line::show");
-    on(&KINDS, &mut group, |text| {
-        for line in Lines::of(text) {
-            line.show(&mut |units: &[u16]| {
-                black_box(units);
-            });
+        let mut lines = Lines::of(text);
+        while let Some(units) = lines.next_line() {
+            black_box(units);
         }
     });
 }
 
-criterion_group!(benches, look, cut, show);
+criterion_group!(benches, lines);
 criterion_main!(benches);

@@ -1,7 +1,5 @@
-//! The parts of the driver that know nothing of the kernel, compiled for this
+//! The part of the driver that knows nothing of the kernel, compiled for this
 //! host.
 
-#[path = "../../../src/plain.rs"]
-pub mod plain;
 #[path = "../../../src/text.rs"]
 pub mod text;

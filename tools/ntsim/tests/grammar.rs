@@ -235,7 +235,7 @@ fn called(text: &str) -> ProcessCreation {
 #[test]
 fn names_and_command_lines_of_any_length() {
     with_each_image(|machine| {
-        for length in [0, 1, 200, 384, 385, 5_000, 32_767] {
+        for length in [0, 1, 200, 288, 289, 5_000, 32_767] {
             let text: String = ('!'..='~')
                 .filter(|&c| c != '\\')
                 .cycle()
@@ -255,7 +255,7 @@ fn names_and_command_lines_of_any_length() {
                 shown == text,
                 "a command line of {length} characters: {shown}"
             );
-            assert_eq!(command_line.len(), length.div_ceil(384).max(1));
+            assert_eq!(command_line.len(), length.div_ceil(288).max(1));
             machine.kernel.forget_process(0x1a2c);
         }
     });
