@@ -3,8 +3,9 @@
 
 use std::env;
 use std::error::Error;
+use std::fs;
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use winresource::{VersionInfo, WindowsResource};
@@ -30,6 +31,11 @@ fn configure() -> Result<(), Box<dyn Error>> {
     wdk_build::configure_wdk_binary_build()?;
     // What the WDK's own projects pass, and wdk-build leaves to the driver.
     println!("cargo::rustc-cdylib-link-arg=/SECTION:INIT,ERD");
+    // wdk-sys's `#[no_mangle]` items are no exports of a driver: the last list of
+    // exports counts, and this one is empty.
+    let no_exports = Path::new(&env::var("OUT_DIR")?).join("no-exports.def");
+    fs::write(&no_exports, "EXPORTS\n")?;
+    println!("cargo::rustc-cdylib-link-arg=/DEF:{}", no_exports.display());
     if env::var("CARGO_CFG_TARGET_ARCH")? == "x86_64" {
         println!("cargo::rustc-cdylib-link-arg=/CETCOMPAT");
     }

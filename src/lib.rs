@@ -5,11 +5,13 @@
 //!
 //! The three functions of such a driver are easy to find: [`driver_entry`] and
 //! [`driver_unload`] here, and the process-notify callback, whose raw half is
-//! [`nt::notify`] and whose safe half is [`report`]. All unsafe code that
-//! meets the kernel is in [`nt`].
+//! [`nt::notify`]. Its safe half gathers an [`event`], which [`report`] prints.
+//! All unsafe code that meets the kernel is in [`nt`].
 
 #![no_std]
 
+pub mod event;
+pub mod fields;
 pub mod nt;
 pub mod report;
 pub mod text;
@@ -21,6 +23,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use wdk_alloc::WdkAllocator;
 use wdk_sys::{DRIVER_OBJECT, NTSTATUS, PCUNICODE_STRING, STATUS_SUCCESS};
 
+use crate::event::{Created, Exited};
 use crate::nt::failure::Failure;
 use crate::nt::notify::{Creation, ProcessObserver, Registration};
 use crate::nt::process::{self, Process};
@@ -47,7 +50,9 @@ impl Procmon {
     }
 
     fn unload(self) {
-        drop(self.notify);
+        if let Err(failure) = self.notify.remove() {
+            report::not_removed(failure);
+        }
         // No callback runs any more: both are final.
         report::unloaded(
             CREATED.load(Ordering::Relaxed),
@@ -59,12 +64,12 @@ impl Procmon {
 impl ProcessObserver for Procmon {
     fn created(process: &Process<'_>, creation: Creation<'_>) {
         CREATED.fetch_add(1, Ordering::Relaxed);
-        report::created(process, creation);
+        report::created(&Created::gather(process, creation));
     }
 
     fn exited(process: &Process<'_>) {
         EXITED.fetch_add(1, Ordering::Relaxed);
-        report::exited(process);
+        report::exited(&Exited::gather(process));
     }
 }
 

@@ -6,103 +6,95 @@ use core::ffi::CStr;
 
 use wdk_sys::{NTSTATUS, STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER};
 
+use crate::event::{Created, Exited};
+use crate::fields::Fields;
 use crate::nt::failure::Failure;
-use crate::nt::notify::Creation;
-use crate::nt::process::{Process, ProcessId};
+use crate::nt::process::ProcessId;
 use crate::nt::string::{UnicodeString, utf16};
 use crate::print_line;
 use crate::text::Lines;
 
 /// Reports a process that is being created.
-#[inline(never)]
-pub fn created(process: &Process<'_>, creation: Creation<'_>) {
-    create(process.id(), creation);
-    detail(process, creation);
-    if let Some(text) = creation.command_line() {
-        command_line(process.id(), text);
+pub fn created(event: &Created<'_>) {
+    create(event);
+    detail(event);
+    if let Some(text) = event.creation.command_line() {
+        command_line(event.pid, text);
     }
 }
 
 /// Reports a process that is exiting.
-#[inline(never)]
-pub fn exited(process: &Process<'_>) {
+pub fn exited(event: &Exited) {
     print_line!(
         "[Destroy] [PID = 0x%I64x] [CurrentPID = 0x%I64x] [ExitStatus = 0x%x] [Lifetime = %I64u ms]",
-        pid: u64 = process.id().as_u64(),
-        current: u64 = ProcessId::current().as_u64(),
-        status: u32 = process.exit_status().cast_unsigned(),
-        lifetime: u64 = process.lifetime_ms(),
+        pid: u64 = event.pid.as_u64(),
+        current: u64 = event.current.as_u64(),
+        status: u32 = event.exit_status.cast_unsigned(),
+        lifetime: u64 = event.lifetime_ms,
     );
 }
 
 #[inline(never)]
-fn create(pid: ProcessId, creation: Creation<'_>) {
+fn create(event: &Created<'_>) {
     const NULL: &[u16] = &utf16::<6>("(null)");
-    let mut name = Lines::of(creation.image_file_name().unwrap_or(NULL));
+    let mut name = Lines::of(event.creation.image_file_name().unwrap_or(NULL));
     print_line!(
         "[Create] [PID = 0x%I64x, Name=%wZ] [CurrentPID = 0x%I64x] [PPID = 0x%I64x]",
-        pid: u64 = pid.as_u64(),
+        pid: u64 = event.pid.as_u64(),
         name: &UnicodeString<'_> = &UnicodeString::new(name.next_line().unwrap_or_default()),
-        current: u64 = ProcessId::current().as_u64(),
-        parent: u64 = creation.parent().as_u64(),
+        current: u64 = event.current.as_u64(),
+        parent: u64 = event.creation.parent().as_u64(),
     );
     let more = name.count_left();
-    numbered(c"Name", pid, more, &mut name);
+    numbered(c"Name", event.pid, more, &mut name);
 }
 
-fn detail(process: &Process<'_>, creation: Creation<'_>) {
-    let (is_wow64, session) = match process.open() {
-        Ok(handle) => (handle.is_wow64(), handle.session_id().ok()),
-        Err(failure) => (Err(failure), None),
-    };
-    let pid = process.id().as_u64();
-    let creating_process = creation.creating_process().as_u64();
-    let creating_thread = creation.creating_thread().as_u64();
-    let reparented = said(creation.is_reparented(), c" [Reparented]");
-    let partial = said(!creation.image_file_name_is_exact(), c" [Name is partial]");
-
-    match (is_wow64.map(bits), session) {
-        (Ok(bits), Some(session)) => print_line!(
-            "[Detail 0x%I64x] %s [Creator = 0x%I64x.0x%I64x] [Session = %u]%s%s",
+#[inline(never)]
+fn detail(event: &Created<'_>) {
+    let pid = event.pid.as_u64();
+    let process = event.creation.creating_process().as_u64();
+    let thread = event.creation.creating_thread().as_u64();
+    let fields = detail_fields(event);
+    match event.is_wow64 {
+        Ok(is_wow64) => print_line!(
+            "[Detail 0x%I64x] %s [Creator = 0x%I64x.0x%I64x]%s",
             pid: u64 = pid,
-            bits: &CStr = bits,
-            creating_process: u64 = creating_process,
-            creating_thread: u64 = creating_thread,
-            session: u32 = session,
-            reparented: &CStr = reparented,
-            partial: &CStr = partial,
+            bits: &CStr = if is_wow64 { c"32bit" } else { c"64bit" },
+            process: u64 = process,
+            thread: u64 = thread,
+            fields: &Fields = &fields,
         ),
-        (Ok(bits), None) => print_line!(
-            "[Detail 0x%I64x] %s [Creator = 0x%I64x.0x%I64x]%s%s",
-            pid: u64 = pid,
-            bits: &CStr = bits,
-            creating_process: u64 = creating_process,
-            creating_thread: u64 = creating_thread,
-            reparented: &CStr = reparented,
-            partial: &CStr = partial,
-        ),
-        (Err(Failure { call, status }), Some(session)) => print_line!(
-            "[Detail 0x%I64x] unknown (%s 0x%x) [Creator = 0x%I64x.0x%I64x] [Session = %u]%s%s",
+        Err(Failure { call, status }) => print_line!(
+            "[Detail 0x%I64x] unknown (%s 0x%x) [Creator = 0x%I64x.0x%I64x]%s",
             pid: u64 = pid,
             call: &CStr = call,
             status: u32 = status.cast_unsigned(),
-            creating_process: u64 = creating_process,
-            creating_thread: u64 = creating_thread,
-            session: u32 = session,
-            reparented: &CStr = reparented,
-            partial: &CStr = partial,
-        ),
-        (Err(Failure { call, status }), None) => print_line!(
-            "[Detail 0x%I64x] unknown (%s 0x%x) [Creator = 0x%I64x.0x%I64x]%s%s",
-            pid: u64 = pid,
-            call: &CStr = call,
-            status: u32 = status.cast_unsigned(),
-            creating_process: u64 = creating_process,
-            creating_thread: u64 = creating_thread,
-            reparented: &CStr = reparented,
-            partial: &CStr = partial,
+            process: u64 = process,
+            thread: u64 = thread,
+            fields: &Fields = &fields,
         ),
     }
+}
+
+fn detail_fields(event: &Created<'_>) -> Fields {
+    let mut fields = Fields::new();
+    if let Some(session) = event.session {
+        fields.text(" [Session = ");
+        fields.decimal(session.into());
+        fields.text("]");
+    }
+    if event.creation.is_reparented() {
+        fields.text(" [Reparented]");
+    }
+    if !event.creation.image_file_name_is_exact() {
+        fields.text(" [Name is partial]");
+    }
+    if let Some(status) = event.creation.denied() {
+        fields.text(" [Denied = ");
+        fields.hex(status.cast_unsigned().into());
+        fields.text("]");
+    }
+    fields
 }
 
 #[inline(never)]
@@ -150,6 +142,15 @@ pub fn not_loaded(failure: Failure) {
     );
 }
 
+/// Reports that the callback could not be removed.
+pub fn not_removed(failure: Failure) {
+    print_line!(
+        "[procmon] callback not removed: %s 0x%x (the next process brings the system down)",
+        call: &CStr = failure.call,
+        status: u32 = failure.status.cast_unsigned(),
+    );
+}
+
 /// Reports that the driver is unloaded, and what it saw.
 pub fn unloaded(created: u64, exited: u64) {
     print_line!(
@@ -159,17 +160,9 @@ pub fn unloaded(created: u64, exited: u64) {
     );
 }
 
-const fn bits(is_wow64: bool) -> &'static CStr {
-    if is_wow64 { c"32bit" } else { c"64bit" }
-}
-
-const fn said(holds: bool, text: &'static CStr) -> &'static CStr {
-    if holds { text } else { c"" }
-}
-
 const fn likely_cause(status: NTSTATUS) -> &'static CStr {
     match status {
-        STATUS_ACCESS_DENIED => c" (image not signed, or not linked /INTEGRITYCHECK)",
+        STATUS_ACCESS_DENIED => c" (image not linked /INTEGRITYCHECK)",
         STATUS_INVALID_PARAMETER => c" (already registered, or no slot is free)",
         wdk_sys::STATUS_PROCEDURE_NOT_FOUND => c" (no ZwQueryInformationProcess in this kernel)",
         _ => c"",

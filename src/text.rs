@@ -12,7 +12,7 @@
 /// The longest line around it, `[Create]` with three 64-bit numbers, leaves 406
 /// of the 511 bytes of a `DbgPrint`; a line is built on the stack, of which the
 /// whole callback uses at most 1 KiB; and a path of `MAX_PATH` still fits.
-pub const LINE_BYTES: usize = 288;
+pub const LINE_BYTES: usize = 264;
 
 /// The most bytes that a UTF-16 unit becomes in any code page.
 const UNIT_BYTES: usize = 3;
@@ -72,21 +72,19 @@ impl<'a> Lines<'a> {
 
 /// Whether a text is printable ASCII in which no backslash needs an escape.
 ///
-/// Most texts are. It has no branches, so that the compiler looks at many units
-/// at once.
+/// Most texts are. The loops have no branches, so that the compiler looks at
+/// many units at once.
+#[inline(never)]
 #[expect(clippy::needless_bitwise_bool, reason = "without branches")]
 fn is_plain(text: &[u16]) -> bool {
-    const fn is_printable(unit: u16) -> bool {
-        matches!(unit, 0x20..0x7f)
-    }
-    let Some((&first, next)) = text.split_first() else {
-        return true;
-    };
-    text.iter()
-        .zip(next)
-        .fold(is_printable(first), |is_plain, (&unit, &next)| {
-            is_plain & is_printable(next) & ((unit != BACKSLASH) | (next != LETTER_U))
-        })
+    let is_printable = text
+        .iter()
+        .fold(true, |all, &unit| all & matches!(unit, 0x20..0x7f));
+    let next = text.get(1..).unwrap_or_default();
+    let has_escape = text.iter().zip(next).fold(false, |any, (&unit, &next)| {
+        any | ((unit == BACKSLASH) & (next == LETTER_U))
+    });
+    is_printable && !has_escape
 }
 
 /// The smallest part of a text that is printed as a whole.
@@ -117,13 +115,40 @@ impl Piece {
 const BACKSLASH: u16 = b'\\' as u16;
 const LETTER_U: u16 = b'u' as u16;
 
-/// Whether `unit` is printed as an escape wherever it stands: controls, line
-/// and paragraph separators, halves of a surrogate pair.
+/// Whether `unit` is printed as an escape wherever it stands.
 const fn needs_escape(unit: u16) -> bool {
-    matches!(unit, 0..0x20 | 0x7f..0xa0 | 0x2028..=0x2029 | 0xd800..0xe000)
+    is_control(unit) || is_bidi_control(unit) || is_control_by_best_fit(unit) || is_surrogate(unit)
+}
+
+/// C0, DEL, C1; line and paragraph separator.
+const fn is_control(unit: u16) -> bool {
+    matches!(unit, 0..0x20 | 0x7f..0xa0 | 0x2028 | 0x2029)
+}
+
+/// What changes the order in which a line is displayed.
+const fn is_bidi_control(unit: u16) -> bool {
+    matches!(unit, 0x200e | 0x200f | 0x202a..=0x202e | 0x2066..=0x2069)
+}
+
+/// What Windows prints as a control byte on a system with ANSI code page 874.
+/// U+00A7 and U+00B6 become bytes there that no reader acts on, and stay.
+const fn is_control_by_best_fit(unit: u16) -> bool {
+    matches!(
+        unit,
+        0x203c | 0x2190..=0x2195 | 0x21a8 | 0x221f | 0x2302
+            | 0x25ac | 0x25b2 | 0x25ba | 0x25bc | 0x25c4 | 0x25cb | 0x25d8 | 0x25d9
+            | 0x263a..=0x263c | 0x2640 | 0x2642
+            | 0x2660 | 0x2663 | 0x2665 | 0x2666 | 0x266a | 0x266b
+    )
+}
+
+/// A half of a pair that stands alone.
+const fn is_surrogate(unit: u16) -> bool {
+    matches!(unit, 0xd800..0xe000)
 }
 
 /// Whether a backslash in front of `text` would read as an escape.
+#[inline(never)]
 fn completes_escape(text: &[u16]) -> bool {
     let is_hex_digit = |&unit: &u16| u8::try_from(unit).is_ok_and(|byte| byte.is_ascii_hexdigit());
     match text {

@@ -4,7 +4,8 @@ use core::marker::PhantomData;
 
 use wdk_sys::ntddk::PsSetCreateProcessNotifyRoutineEx;
 use wdk_sys::{
-    BOOLEAN, FALSE, HANDLE, PEPROCESS, PPS_CREATE_NOTIFY_INFO, PS_CREATE_NOTIFY_INFO, TRUE,
+    BOOLEAN, FALSE, HANDLE, NTSTATUS, PEPROCESS, PPS_CREATE_NOTIFY_INFO, PS_CREATE_NOTIFY_INFO,
+    TRUE,
 };
 
 use crate::nt::failure::Failure;
@@ -89,6 +90,18 @@ impl<'a> Creation<'a> {
         flags & Self::FILE_OPEN_NAME_AVAILABLE != 0
     }
 
+    /// The status that another driver refused the process with before this one
+    /// was called.
+    #[must_use]
+    pub const fn denied(self) -> Option<NTSTATUS> {
+        let status = self.0.CreationStatus;
+        if wdk::nt_success(status) {
+            None
+        } else {
+            Some(status)
+        }
+    }
+
     /// The command that it was started with.
     #[must_use]
     pub fn command_line(self) -> Option<&'a [u16]> {
@@ -101,7 +114,9 @@ impl<'a> Creation<'a> {
 ///
 /// # Invariants
 ///
-/// While a value of this type exists, the callback is registered.
+/// While a value of this type exists, the callback is registered. It stays so
+/// until [`remove`](Self::remove) removes it.
+#[must_use]
 pub struct Registration<O: ProcessObserver>(PhantomData<O>);
 
 impl<O: ProcessObserver> Registration<O> {
@@ -111,8 +126,7 @@ impl<O: ProcessObserver> Registration<O> {
     ///
     /// # Errors
     ///
-    /// `STATUS_ACCESS_DENIED` where the image is not signed, or not linked
-    /// `/INTEGRITYCHECK`; `STATUS_INVALID_PARAMETER` where the callback is
+    /// `STATUS_ACCESS_DENIED` where the image is not linked `/INTEGRITYCHECK`; `STATUS_INVALID_PARAMETER` where the callback is
     /// registered already, or no slot is free for it.
     ///
     /// [PsSetCreateProcessNotifyRoutineEx](https://learn.microsoft.com/windows-hardware/drivers/ddi/ntddk/nf-ntddk-pssetcreateprocessnotifyroutineex)
@@ -121,22 +135,25 @@ impl<O: ProcessObserver> Registration<O> {
         Ok(Self(PhantomData))
     }
 
+    /// Removes the callback and waits for those that still run.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`; not from the callback itself.
+    ///
+    /// # Errors
+    ///
+    /// `STATUS_PROCEDURE_NOT_FOUND` where the callback is not registered. The
+    /// kernel then may call into this image even when it is unloaded.
+    pub fn remove(self) -> Result<(), Failure> {
+        Self::set(TRUE)
+    }
+
     fn set(remove: u32) -> Result<(), Failure> {
         #[expect(clippy::cast_possible_truncation, reason = "TRUE is 1")]
         let remove = remove as BOOLEAN;
         // SAFETY: `notify` has the signature and keeps the rules of such a
-        // callback, and `Registration` removes it before the image can go.
+        // callback, and DriverUnload removes it before the image goes.
         let status = unsafe { PsSetCreateProcessNotifyRoutineEx(Some(notify::<O>), remove) };
         Failure::check(c"PsSetCreateProcessNotifyRoutineEx", status)
-    }
-}
-
-impl<O: ProcessObserver> Drop for Registration<O> {
-    /// Removes the callback and waits for those that still run.
-    fn drop(&mut self) {
-        // Removing fails only for a callback that is not registered, which the
-        // type's invariant rules out.
-        let _ = Self::set(TRUE);
     }
 }
 

@@ -4,6 +4,7 @@ use core::ffi::{CStr, c_char};
 
 use wdk_sys::PCUNICODE_STRING;
 
+use crate::fields::Fields;
 use crate::nt::string::UnicodeString;
 
 /// A type that `DbgPrint` takes, and the conversions that fit it.
@@ -37,6 +38,14 @@ impl Argument for &CStr {
     type Raw = *const c_char;
     fn raw(self) -> Self::Raw {
         self.as_ptr()
+    }
+}
+
+impl Argument for &Fields {
+    const CONVERSIONS: &'static [&'static str] = &["s"];
+    type Raw = *const c_char;
+    fn raw(self) -> Self::Raw {
+        self.as_bytes_with_nul().as_ptr().cast()
     }
 }
 

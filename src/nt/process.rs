@@ -7,7 +7,7 @@ use wdk_sys::_MODE::KernelMode;
 use wdk_sys::_PROCESSINFOCLASS::{ProcessSessionInformation, ProcessWow64Information};
 use wdk_sys::ntddk::{
     KeQuerySystemTimePrecise, ObOpenObjectByPointer, PsGetCurrentProcessId,
-    PsGetProcessCreateTimeQuadPart, PsGetProcessExitStatus, ZwClose,
+    PsGetProcessCreateTimeQuadPart, PsGetProcessExitStatus, PsGetProcessExitTime, ZwClose,
 };
 use wdk_sys::{
     HANDLE, KPROCESSOR_MODE, LARGE_INTEGER, NTSTATUS, OBJ_KERNEL_HANDLE, PEPROCESS,
@@ -116,19 +116,20 @@ impl Process<'_> {
         Ok(ProcessHandle(handle))
     }
 
-    /// The status that the process exits with.
+    /// The status that the process exits with; `STATUS_PENDING` while it runs.
     ///
-    /// IRQL: `PASSIVE_LEVEL`.
+    /// IRQL: at most `APC_LEVEL`.
     ///
-    /// [PsGetProcessExitStatus](https://learn.microsoft.com/windows-hardware/drivers/ddi/ntifs/nf-ntifs-psgetprocessexitstatus)
+    /// [PsGetProcessExitStatus](https://learn.microsoft.com/windows-hardware/drivers/ddi/ntddk/nf-ntddk-psgetprocessexitstatus)
     #[must_use]
     pub fn exit_status(&self) -> NTSTATUS {
         // SAFETY: The object is valid.
         unsafe { PsGetProcessExitStatus(self.object) }
     }
 
-    /// Milliseconds since the process was created; 0 where the clock was set
-    /// back meanwhile.
+    /// Milliseconds from the process's creation to its exit, or to now where it
+    /// has no exit time that can be read; 0 where the clock was set back
+    /// meanwhile.
     ///
     /// IRQL: `PASSIVE_LEVEL`.
     ///
@@ -138,12 +139,27 @@ impl Process<'_> {
         const UNITS_PER_MS: u64 = 10_000;
         // SAFETY: The object is valid.
         let created = unsafe { PsGetProcessCreateTimeQuadPart(self.object) };
-        let lifetime = system_time().wrapping_sub(created);
-        u64::try_from(lifetime).unwrap_or(0) / UNITS_PER_MS
+        let ended = self.exit_time().unwrap_or_else(system_time);
+        u64::try_from(ended.wrapping_sub(created)).unwrap_or(0) / UNITS_PER_MS
+    }
+
+    /// When the process exited, in units of 100 ns; the kernel tells it only in
+    /// the process's own context, once it is set.
+    ///
+    /// [PsGetProcessExitTime](https://learn.microsoft.com/windows-hardware/drivers/ddi/ntifs/nf-ntifs-psgetprocessexittime)
+    fn exit_time(&self) -> Option<i64> {
+        if self.id != ProcessId::current() {
+            return None;
+        }
+        // SAFETY: The routine has no preconditions.
+        let time = unsafe { PsGetProcessExitTime() };
+        // SAFETY: Every bit pattern of the union is a valid `QuadPart`.
+        let time = unsafe { time.QuadPart };
+        (time != 0).then_some(time)
     }
 }
 
-/// The system time, in units of 100 ns.
+/// The system time, which a process's times are of, too, in units of 100 ns.
 ///
 /// [KeQuerySystemTimePrecise](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-kequerysystemtimeprecise)
 fn system_time() -> i64 {

@@ -59,10 +59,10 @@ impl<'a> UnicodeString<'a> {
 }
 
 /// The characters of a string that the kernel hands out, or `None` where there
-/// is no string or no buffer behind it.
+/// is no string or no buffer behind it, even for a length of 0.
 ///
-/// An odd last byte is no character, and bytes past `MaximumLength` are not
-/// the string's.
+/// An odd last byte is no character, bytes past `MaximumLength` are not the
+/// string's, and a buffer at an odd address holds no characters.
 ///
 /// IRQL: that at which the string's memory may be read.
 ///
@@ -76,9 +76,6 @@ pub unsafe fn units<'a>(string: PCUNICODE_STRING) -> Option<&'a [u16]> {
     let string = unsafe { string.as_ref() }?;
     let bytes = string.Length.min(string.MaximumLength);
     let count = usize::from(bytes / 2);
-    if count == 0 {
-        return Some(&[]);
-    }
     if string.Buffer.is_null() || !string.Buffer.is_aligned() {
         return None;
     }

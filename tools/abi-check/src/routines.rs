@@ -61,6 +61,8 @@ passed! {
     u32 => Passing::Integer(4),
     i64 => Passing::Integer(8),
     u64 => Passing::Integer(8),
+    // A union of no more than 8 bytes is passed in one register.
+    wdk_sys::LARGE_INTEGER => Passing::Integer(8),
     isize => Passing::PointerOrInteger,
     usize => Passing::PointerOrInteger,
 }
@@ -216,6 +218,12 @@ same_routine!(
     wdk_sys::ntddk::PsGetProcessExitStatus,
     system_services::PsGetProcessExitStatus,
     "system" fn(_)
+);
+same_routine!(
+    PsGetProcessExitTime,
+    wdk_sys::ntddk::PsGetProcessExitTime,
+    file_system::PsGetProcessExitTime,
+    "system" fn()
 );
 same_routine!(
     PsSetCreateProcessNotifyRoutineEx,

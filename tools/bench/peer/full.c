@@ -6,7 +6,7 @@
 #include "driver.h"
 
 /* Bytes that a text may take on one line, in any code page. */
-#define LINE_BYTES 288
+#define LINE_BYTES 264
 /* The most that a UTF-16 unit becomes in any code page. */
 #define UNIT_BYTES 3
 /* Units, and bytes, of an escape such as \u000a. */
@@ -26,6 +26,22 @@ typedef struct {
     WCHAR units[LINE_BYTES];
     ULONG count;
 } LINE;
+
+/* Whether a unit is shown as an escape wherever it stands. */
+static BOOLEAN NeedsEscape(WCHAR unit)
+{
+    switch (unit) {
+    case 0x200e: case 0x200f: case 0x203c: case 0x21a8: case 0x221f: case 0x2302:
+    case 0x25ac: case 0x25b2: case 0x25ba: case 0x25bc: case 0x25c4: case 0x25cb:
+    case 0x25d8: case 0x25d9: case 0x2640: case 0x2642: case 0x2660: case 0x2663:
+    case 0x2665: case 0x2666: case 0x266a: case 0x266b:
+        return TRUE;
+    default:
+        return unit < 0x20 || (unit >= 0x7f && unit < 0xa0) || (unit >= 0x2028 && unit <= 0x202e) ||
+               (unit >= 0x2066 && unit <= 0x2069) || (unit >= 0x2190 && unit <= 0x2195) ||
+               (unit >= 0x263a && unit <= 0x263c) || (unit >= 0xd800 && unit < 0xe000);
+    }
+}
 
 static BOOLEAN IsHexDigit(WCHAR unit)
 {
@@ -61,7 +77,7 @@ static ULONG FirstSymbol(const WCHAR *units, ULONG count, ULONG *bytes, BOOLEAN 
         *bytes = 2 * UNIT_BYTES;
         return 2;
     }
-    *escaped = unit < 0xa0 || unit == 0x2028 || unit == 0x2029 || (unit >= 0xd800 && unit < 0xe000);
+    *escaped = NeedsEscape(unit);
     *bytes = *escaped ? ESCAPE : UNIT_BYTES;
     return 1;
 }
@@ -76,9 +92,19 @@ static VOID NextLine(REST *rest, LINE *line)
     while (rest->count != 0) {
         ULONG bytes;
         BOOLEAN escaped;
+        ULONG units;
         WCHAR unit = rest->units[0];
-        ULONG units = FirstSymbol(rest->units, rest->count, &bytes, &escaped);
 
+        if (unit >= 0x20 && unit < 0x7f && unit != '\\') {
+            if (used == LINE_BYTES)
+                break;
+            used++;
+            line->units[line->count++] = unit;
+            rest->units++;
+            rest->count--;
+            continue;
+        }
+        units = FirstSymbol(rest->units, rest->count, &bytes, &escaped);
         if (used + bytes > LINE_BYTES)
             break;
         used += bytes;
@@ -123,7 +149,7 @@ static BOOLEAN TextOf(const UNICODE_STRING *string, REST *text)
         return FALSE;
     text->count = min(string->Length, string->MaximumLength) / sizeof(WCHAR);
     text->units = string->Buffer;
-    return text->count == 0 || string->Buffer != NULL;
+    return string->Buffer != NULL;
 }
 
 static VOID PrintNumbered(
@@ -213,41 +239,72 @@ static DETAIL AskForDetail(PEPROCESS Process)
     return detail;
 }
 
+/* Adds text to the fields at the end of a line. */
+static VOID Append(CHAR *fields, ULONG *length, const char *text)
+{
+    while (*text != '\0')
+        fields[(*length)++] = *text++;
+    fields[*length] = '\0';
+}
+
+static VOID AppendNumber(CHAR *fields, ULONG *length, ULONG number, ULONG radix)
+{
+    CHAR digits[12];
+    ULONG first = sizeof(digits) - 1;
+
+    digits[first] = '\0';
+    do {
+        digits[--first] = "0123456789abcdef"[number % radix];
+        number /= radix;
+    } while (number != 0);
+    Append(fields, length, digits + first);
+}
+
 static VOID ReportDetail(PEPROCESS Process, HANDLE ProcessId, const PS_CREATE_NOTIFY_INFO *Info)
 {
     DETAIL detail = AskForDetail(Process);
     HANDLE creator = Info->CreatingThreadId.UniqueProcess;
     HANDLE thread = Info->CreatingThreadId.UniqueThread;
-    const char *reparented = creator != Info->ParentProcessId ? " [Reparented]" : "";
-    const char *partial = Info->FileOpenNameAvailable ? "" : " [Name is partial]";
     const char *bitness = detail.is_wow64 ? "32bit" : "64bit";
+    CHAR fields[96];
+    ULONG length = 0;
 
-    if (detail.failed == NULL && detail.has_session)
-        DbgPrint("[Detail 0x%I64x] %s [Creator = 0x%I64x.0x%I64x] [Session = %u]%s%s\n", ProcessId,
-                 bitness, creator, thread, detail.session, reparented, partial);
-    else if (detail.failed == NULL)
-        DbgPrint("[Detail 0x%I64x] %s [Creator = 0x%I64x.0x%I64x]%s%s\n", ProcessId, bitness,
-                 creator, thread, reparented, partial);
-    else if (detail.has_session)
-        DbgPrint("[Detail 0x%I64x] unknown (%s 0x%x) [Creator = 0x%I64x.0x%I64x] "
-                 "[Session = %u]%s%s\n",
-                 ProcessId, detail.failed, detail.status, creator, thread, detail.session,
-                 reparented, partial);
+    fields[0] = '\0';
+    if (detail.has_session) {
+        Append(fields, &length, " [Session = ");
+        AppendNumber(fields, &length, detail.session, 10);
+        Append(fields, &length, "]");
+    }
+    if (creator != Info->ParentProcessId)
+        Append(fields, &length, " [Reparented]");
+    if (!Info->FileOpenNameAvailable)
+        Append(fields, &length, " [Name is partial]");
+    if (!NT_SUCCESS(Info->CreationStatus)) {
+        Append(fields, &length, " [Denied = 0x");
+        AppendNumber(fields, &length, (ULONG)Info->CreationStatus, 16);
+        Append(fields, &length, "]");
+    }
+    if (detail.failed == NULL)
+        DbgPrint("[Detail 0x%I64x] %s [Creator = 0x%I64x.0x%I64x]%s\n", ProcessId, bitness, creator,
+                 thread, fields);
     else
-        DbgPrint("[Detail 0x%I64x] unknown (%s 0x%x) [Creator = 0x%I64x.0x%I64x]%s%s\n", ProcessId,
-                 detail.failed, detail.status, creator, thread, reparented, partial);
+        DbgPrint("[Detail 0x%I64x] unknown (%s 0x%x) [Creator = 0x%I64x.0x%I64x]%s\n", ProcessId,
+                 detail.failed, detail.status, creator, thread, fields);
 }
 
 static VOID ReportExit(PEPROCESS Process, HANDLE ProcessId)
 {
-    LARGE_INTEGER now;
+    HANDLE current = PsGetCurrentProcessId();
+    LARGE_INTEGER ended;
     LONGLONG lifetime;
 
-    KeQuerySystemTimePrecise(&now);
-    lifetime = now.QuadPart - PsGetProcessCreateTimeQuadPart(Process);
+    ended.QuadPart = current == ProcessId ? PsGetProcessExitTime().QuadPart : 0;
+    if (ended.QuadPart == 0)
+        KeQuerySystemTimePrecise(&ended);
+    lifetime = ended.QuadPart - PsGetProcessCreateTimeQuadPart(Process);
     DbgPrint("[Destroy] [PID = 0x%I64x] [CurrentPID = 0x%I64x] [ExitStatus = 0x%x] "
              "[Lifetime = %I64u ms]\n",
-             ProcessId, PsGetCurrentProcessId(), PsGetProcessExitStatus(Process),
+             ProcessId, current, PsGetProcessExitStatus(Process),
              lifetime > 0 ? lifetime / 10000 : 0);
 }
 
@@ -266,8 +323,12 @@ static VOID NTAPI Notify(PEPROCESS Process, HANDLE ProcessId, PPS_CREATE_NOTIFY_
 
 static VOID NTAPI Unload(PDRIVER_OBJECT Driver)
 {
+    NTSTATUS status = PsSetCreateProcessNotifyRoutineEx(Notify, TRUE);
+
     UNREFERENCED_PARAMETER(Driver);
-    (VOID)PsSetCreateProcessNotifyRoutineEx(Notify, TRUE);
+    if (!NT_SUCCESS(status))
+        DbgPrint("[procmon] callback not removed: PsSetCreateProcessNotifyRoutineEx 0x%x"
+                 " (the next process brings the system down)\n", status);
     DbgPrint("[procmon] unloaded: %I64u created, %I64u exited\n", Created, Exited);
 }
 

@@ -12,9 +12,9 @@ use crate::statistics::Line;
 use crate::step;
 use crate::text::Kind;
 
-/// The lengths that are tried: whole lines of 288 units, and the longest text
+/// The lengths that are tried: whole lines of 264 units, and the longest text
 /// that a `UNICODE_STRING` holds.
-const LENGTHS: [u16; 6] = [0, 288, 1_440, 5_760, 14_400, 32_767];
+const LENGTHS: [u16; 6] = [0, 264, 1_320, 5_280, 13_200, 32_767];
 
 /// Where the text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -43,6 +43,7 @@ routines! {
     PsGetCurrentProcessId: "mov eax, 0x2f8", "ret";
     PsGetProcessCreateTimeQuadPart: "mov rax, 0x1dbffffff000000", "ret";
     PsGetProcessExitStatus: "xor eax, eax", "ret";
+    PsGetProcessExitTime: "mov rax, 0x1dc000000000000", "ret";
     ZwClose: "xor eax, eax", "ret";
     ZwQueryInformationProcess: "xor eax, eax", "ret";
     // Pool and locks: here to be counted.

@@ -65,7 +65,10 @@ fn ordinary_text_is_shown_as_it_is() {
 fn ordinary_text_is_not_copied() {
     let text: Vec<u16> = r"C:\plain text".encode_utf16().collect();
     let mut lines = Lines::of(&text);
-    assert!(std::ptr::eq(lines.next_line().unwrap(), &raw const text[..]));
+    assert!(std::ptr::eq(
+        lines.next_line().unwrap(),
+        &raw const text[..]
+    ));
 }
 
 #[test]

@@ -5,12 +5,14 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use windows_sys::Win32::Foundation::STATUS_SUCCESS;
+
 use crate::dbg::code_page::CodePage;
 use crate::dbg::{DebugOutput, Discard};
 use crate::ex::pool::Pool;
 use crate::intercept::Interceptor;
 use crate::io::load::{self, Drivers};
-use crate::ke::{Context, Event};
+use crate::ke::{Context, Event, time};
 use crate::ldr::Modules;
 use crate::mm::pages::Guarded;
 use crate::mm::strings;
@@ -211,6 +213,9 @@ pub struct ProcessCreation {
     pub session_id: u32,
     /// When it was created; now unless told otherwise.
     pub create_time: Option<SystemTime>,
+    /// `CreationStatus` as the first notify routine finds it: a failure where a
+    /// driver that is not simulated refused the process.
+    pub creation_status: NtStatus,
 }
 
 impl ProcessCreation {
@@ -232,6 +237,7 @@ impl ProcessCreation {
             is_wow64: false,
             session_id: 1,
             create_time: None,
+            creation_status: STATUS_SUCCESS,
         }
     }
 }
@@ -363,17 +369,36 @@ impl Kernel {
     /// # Errors
     /// When the kernel has stopped.
     pub fn exit_process(&self, exit: ProcessExit) -> Result<(), Stopped> {
-        self.check_running()?;
-        let object = self.processes.find_or_adopt(&self.objects, exit.process_id);
-        let client = ClientId {
+        let last_thread = ClientId {
             process: exit.process_id,
             thread: exit.thread_id,
         };
+        self.exit_process_at(exit, last_thread, time::now())
+    }
+
+    /// Ends a process at `time`, with the notify routines called in the thread
+    /// `current`, as where the process has no thread of its own to call them in.
+    ///
+    /// # Errors
+    /// When the kernel has stopped.
+    pub fn exit_process_at(
+        &self,
+        exit: ProcessExit,
+        current: ClientId,
+        time: SystemTime,
+    ) -> Result<(), Stopped> {
+        self.check_running()?;
+        let object = self.processes.find_or_adopt(&self.objects, exit.process_id);
+        let process = object.process().expect("a table of processes");
+        process.set_exited(exit.exit_status, time);
+        let current_process = if current.process == exit.process_id {
+            Arc::clone(&object)
+        } else {
+            self.processes.find_or_adopt(&self.objects, current.process)
+        };
         let event = Event::Exit(exit.process_id, exit.exit_status);
-        let context = self.notifying_thread(Arc::clone(&object), client, event);
-        let process = context.current_process();
-        process.set_exit_status(exit.exit_status);
-        notify::exit(&context)?;
+        let context = self.notifying_thread(current_process, current, event);
+        notify::exit(&context, &object)?;
         self.bury(exit.process_id, &object);
         Ok(())
     }

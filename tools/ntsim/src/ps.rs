@@ -52,7 +52,8 @@ pub const ROUTINES: &[Routine] = &[
         parent_id,
     ),
     Routine::new("PsGetProcessSessionId", Irql::DISPATCH, session_id),
-    Routine::new("PsGetProcessExitStatus", Irql::DISPATCH, exit_status),
+    Routine::new("PsGetProcessExitStatus", Irql::APC, exit_status),
+    Routine::new("PsGetProcessExitTime", Irql::DISPATCH, exit_time),
     Routine::new(
         "PsGetProcessCreateTimeQuadPart",
         Irql::DISPATCH,
@@ -127,6 +128,11 @@ fn exit_status(call: &Call<'_>) -> Outcome {
     call.context
         .with_process(process, Process::exit_status)
         .and_then(status)
+}
+
+/// Of the current process; 0 while it runs.
+fn exit_time(call: &Call<'_>) -> Outcome {
+    Ok(call.context.current_process().exit_time().cast_unsigned())
 }
 
 fn create_time(call: &Call<'_>) -> Outcome {

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ntsim::dbg::Transcript;
 use ntsim::nt::ClientId;
-use ntsim::{CodePage, DriverId, Kernel, ProcessCreation, ProcessExit};
+use ntsim::{
+    Announcement, CodePage, DriverId, Kernel, ProcessCreation, ProcessExit, RawBuffer, RawString,
+};
 
 /// A machine with the driver loaded.
 struct Machine {
@@ -180,6 +182,164 @@ fn no_name_no_command_line_and_a_partial_name() {
 }
 
 #[test]
+fn strings_without_a_buffer_are_no_strings() {
+    with_each_image(|machine| {
+        let without_buffer = |length| RawString {
+            length,
+            maximum_length: length,
+            buffer: RawBuffer::Null,
+        };
+        for length in [0, 2, 0xfffe] {
+            machine
+                .kernel
+                .announce_creation(&Announcement {
+                    image_file_name: Some(without_buffer(length)),
+                    command_line: Some(without_buffer(length)),
+                    ..Announcement::from(&notepad())
+                })
+                .unwrap();
+            assert_eq!(
+                machine.lines(),
+                [
+                    "[Create] [PID = 0x1a2c, Name=(null)] [CurrentPID = 0x10f4] [PPID = 0x2f8]",
+                    "[Detail 0x1a2c] 32bit [Creator = 0x10f4.0x1a38] [Session = 1] [Reparented]",
+                ]
+            );
+            machine.kernel.forget_process(0x1a2c);
+        }
+    });
+}
+
+#[test]
+fn a_process_that_another_driver_refused() {
+    with_each_image(|machine| {
+        for (status, is_denied) in [
+            (0xc000_0022_u32, true),
+            (0x8000_0005, true),
+            (0x4000_0000, false),
+        ] {
+            machine
+                .kernel
+                .announce_creation(&Announcement {
+                    creation_status: status.cast_signed(),
+                    flags: 0,
+                    ..Announcement::from(&notepad())
+                })
+                .unwrap();
+            let denied = if is_denied {
+                format!(" [Denied = {status:#x}]")
+            } else {
+                String::new()
+            };
+            assert_eq!(
+                machine.lines()[1],
+                format!(
+                    "[Detail 0x1a2c] 32bit [Creator = 0x10f4.0x1a38] [Session = 1] [Reparented] [Name is partial]{denied}"
+                )
+            );
+            machine.kernel.forget_process(0x1a2c);
+        }
+    });
+}
+
+const EXIT: ProcessExit = ProcessExit {
+    process_id: 0x1a2c,
+    thread_id: 0x1a30,
+    exit_status: 0,
+};
+
+#[test]
+fn a_lifetime_ends_with_the_process() {
+    with_each_image(|machine| {
+        let process = ProcessCreation {
+            create_time: Some(milliseconds_ago(100_000)),
+            ..notepad()
+        };
+        machine.create(&process);
+        let last_thread = ClientId {
+            process: 0x1a2c,
+            thread: 0x1a30,
+        };
+        let exit_time = process.create_time.unwrap() + 18_349_999;
+        machine
+            .kernel
+            .exit_process_at(EXIT, last_thread, exit_time)
+            .unwrap();
+        assert_eq!(
+            machine.lines(),
+            [
+                "[Destroy] [PID = 0x1a2c] [CurrentPID = 0x1a2c] [ExitStatus = 0x0] [Lifetime = 1834 ms]"
+            ]
+        );
+    });
+}
+
+/// The kernel tells the exit time only of the current process, which may itself
+/// have exited.
+#[test]
+fn an_exit_in_the_context_of_another_process() {
+    with_each_image(|machine| {
+        let start = Instant::now();
+        let created = milliseconds_ago(5_000);
+        let process = ProcessCreation {
+            create_time: Some(created),
+            ..notepad()
+        };
+        machine.create(&process);
+        let system = ClientId {
+            process: 4,
+            thread: 8,
+        };
+        machine
+            .kernel
+            .exit_process_at(EXIT, system, created + 10_000)
+            .unwrap();
+        let line = machine.lines().concat();
+        let lifetime: u64 = line
+            .strip_prefix(
+                "[Destroy] [PID = 0x1a2c] [CurrentPID = 0x4] [ExitStatus = 0x0] [Lifetime = ",
+            )
+            .and_then(|rest| rest.strip_suffix(" ms]"))
+            .and_then(|lifetime| lifetime.parse().ok())
+            .unwrap_or_else(|| panic!("{line}"));
+        let longest = 5_001 + u64::try_from(start.elapsed().as_millis()).unwrap();
+        assert!((5_000..=longest).contains(&lifetime), "{lifetime}");
+    });
+}
+
+#[test]
+fn what_changes_the_order_of_a_line_is_escaped() {
+    with_each_image(|machine| {
+        let lines = machine.create(&called(
+            "\u{200e}\u{200f}\u{202a}\u{202e}\u{2066}\u{2069} \u{200d}\u{2065}\u{206a}",
+        ));
+        assert_eq!(
+            lines[2],
+            format!(
+                "[CommandLine 0x1a2c] {} \u{200d}\u{2065}\u{206a}",
+                r"\u200e\u200f\u202a\u202e\u2066\u2069"
+            )
+        );
+    });
+}
+
+/// `◙` and `♪` are a line feed and a carriage return in code page 874.
+#[test]
+fn what_windows_prints_as_a_control_is_escaped() {
+    for image in [driver_images::procmon(), driver_images::procmon_dev()] {
+        let machine = Machine::with(&image, CodePage::from_number(874).unwrap());
+        machine
+            .kernel
+            .create_process(&called("◙[Create]♪ § ¶ ก"))
+            .unwrap();
+        assert_eq!(
+            machine.raw_lines()[2],
+            b"[CommandLine 0x1a2c] \\u25d9[Create]\\u266a \x15 \x14 \xa1"
+        );
+    }
+}
+
+#[test]
 fn an_empty_name_and_an_empty_command_line() {
     with_each_image(|machine| {
         let process = ProcessCreation {
@@ -235,7 +395,7 @@ fn called(text: &str) -> ProcessCreation {
 #[test]
 fn names_and_command_lines_of_any_length() {
     with_each_image(|machine| {
-        for length in [0, 1, 200, 288, 289, 5_000, 32_767] {
+        for length in [0, 1, 200, 264, 265, 5_000, 32_767] {
             let text: String = ('!'..='~')
                 .filter(|&c| c != '\\')
                 .cycle()
@@ -255,7 +415,7 @@ fn names_and_command_lines_of_any_length() {
                 shown == text,
                 "a command line of {length} characters: {shown}"
             );
-            assert_eq!(command_line.len(), length.div_ceil(288).max(1));
+            assert_eq!(command_line.len(), length.div_ceil(264).max(1));
             machine.kernel.forget_process(0x1a2c);
         }
     });

@@ -30,6 +30,8 @@ pub enum Line<'a> {
     Loaded,
     /// The driver could not be loaded.
     NotLoaded(NotLoaded<'a>),
+    /// Its callback could not be removed.
+    NotRemoved(NotRemoved<'a>),
     /// The driver is unloaded.
     Unloaded(Unloaded),
 }
@@ -103,6 +105,8 @@ pub struct Detail<'a> {
     pub is_reparented: bool,
     /// Whether the name is said to be partial.
     pub name_is_partial: bool,
+    /// The status with which another driver refused the process.
+    pub denied: Option<u32>,
 }
 
 impl<'a> Detail<'a> {
@@ -122,7 +126,10 @@ impl<'a> Detail<'a> {
         })?;
         pass.flag(" [Reparented]", &mut self.is_reparented);
         pass.flag(" [Name is partial]", &mut self.name_is_partial);
-        Some(())
+        pass.optional(" [Denied = ", &mut self.denied, |pass, denied| {
+            pass.hex(denied)?;
+            pass.literal("]")
+        })
     }
 }
 
@@ -191,6 +198,21 @@ impl<'a> NotLoaded<'a> {
             pass.text_before(")", cause)?;
             pass.literal(")")
         })
+    }
+}
+
+/// `[procmon] callback not removed: …`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NotRemoved<'a> {
+    /// The call that failed.
+    pub failure: Failure<'a>,
+}
+
+impl<'a> NotRemoved<'a> {
+    fn pass(&mut self, pass: &mut impl Pass<'a>) -> Option<()> {
+        pass.literal("[procmon] callback not removed: ")?;
+        self.failure.pass(pass)?;
+        pass.literal(" (the next process brings the system down)")
     }
 }
 
@@ -299,7 +321,7 @@ impl<'a> Failure<'a> {
 
 impl<'a> Line<'a> {
     /// One of each kind, to be read into.
-    pub(crate) fn kinds() -> [Self; 8] {
+    pub(crate) fn kinds() -> [Self; 9] {
         [
             Self::Create(Create::default()),
             Self::Name(Name::default()),
@@ -308,6 +330,7 @@ impl<'a> Line<'a> {
             Self::Destroy(Destroy::default()),
             Self::Loaded,
             Self::NotLoaded(NotLoaded::default()),
+            Self::NotRemoved(NotRemoved::default()),
             Self::Unloaded(Unloaded::default()),
         ]
     }
@@ -321,6 +344,7 @@ impl<'a> Line<'a> {
             Self::Destroy(line) => line.pass(pass),
             Self::Loaded => pass.literal("[procmon] loaded"),
             Self::NotLoaded(line) => line.pass(pass),
+            Self::NotRemoved(line) => line.pass(pass),
             Self::Unloaded(line) => line.pass(pass),
         }
     }
@@ -369,7 +393,7 @@ impl<'a> Line<'a> {
             | Self::Detail(Detail { pid, .. })
             | Self::CommandLine(CommandLine { pid, .. })
             | Self::Destroy(Destroy { pid, .. }) => Some(pid),
-            Self::Loaded | Self::NotLoaded(_) | Self::Unloaded(_) => None,
+            Self::Loaded | Self::NotLoaded(_) | Self::NotRemoved(_) | Self::Unloaded(_) => None,
         }
     }
 }

@@ -2,10 +2,20 @@
 
 use crate::Malformed;
 
-/// Whether procmon escapes `unit` wherever it stands: it would break a line, or
-/// not be seen.
+/// Whether procmon escapes `unit` wherever it stands: it would break a line, not
+/// be seen, or change the order in which a line is displayed.
 const fn is_escaped(unit: u16) -> bool {
-    matches!(unit, 0..0x20 | 0x7f..0xa0 | 0x2028 | 0x2029)
+    let is_control = matches!(unit, 0..0x20 | 0x7f..0xa0 | 0x2028 | 0x2029);
+    let is_bidi_control = matches!(unit, 0x200e | 0x200f | 0x202a..=0x202e | 0x2066..=0x2069);
+    // Code page 874 has them as control bytes.
+    let is_control_by_best_fit = matches!(
+        unit,
+        0x203c | 0x2190..=0x2195 | 0x21a8 | 0x221f | 0x2302
+            | 0x25ac | 0x25b2 | 0x25ba | 0x25bc | 0x25c4 | 0x25cb | 0x25d8 | 0x25d9
+            | 0x263a..=0x263c | 0x2640 | 0x2642
+            | 0x2660 | 0x2663 | 0x2665 | 0x2666 | 0x266a | 0x266b
+    );
+    is_control || is_bidi_control || is_control_by_best_fit
 }
 
 /// The text as procmon shows it, before it is converted to the code page.

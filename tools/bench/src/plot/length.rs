@@ -41,7 +41,7 @@ fn panel(
         .build_cartesian_2d(
             (300.0..40_000.0_f64)
                 .log_scale()
-                .with_key_points(vec![288.0, 1_440.0, 5_760.0, 14_400.0, 32_767.0]),
+                .with_key_points(vec![264.0, 1_320.0, 5_280.0, 13_200.0, 32_767.0]),
             (least..most).log_scale(),
         )
         .map_err(failed)?;

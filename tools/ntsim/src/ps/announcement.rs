@@ -1,7 +1,7 @@
 //! Creations in any shape, to see what a driver makes of them.
 
 use crate::kernel::ProcessCreation;
-use crate::nt::ClientId;
+use crate::nt::{ClientId, NtStatus};
 
 /// A creation as a notify routine is told of it, field by field: also as no
 /// kernel would.
@@ -31,6 +31,8 @@ pub struct Announcement {
     pub is_wow64: bool,
     /// The session that it runs in.
     pub session_id: u32,
+    /// `CreationStatus`.
+    pub creation_status: NtStatus,
 }
 
 /// A `UNICODE_STRING` of any shape.
@@ -101,6 +103,7 @@ impl From<&ProcessCreation> for Announcement {
             command_line: creation.command_line.as_deref().map(RawString::of),
             is_wow64: creation.is_wow64,
             session_id: creation.session_id,
+            creation_status: creation.creation_status,
         }
     }
 }

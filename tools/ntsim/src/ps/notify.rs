@@ -239,7 +239,7 @@ pub fn creation(
         file_object: context.kernel.file_object,
         image_file_name: address(image_file_name.as_ref()),
         command_line: address(command_line.as_ref()),
-        creation_status: STATUS_SUCCESS,
+        creation_status: creation.creation_status,
         padding_at_end: 0,
     };
     announce(
@@ -282,7 +282,7 @@ pub fn announcement(
         },
         image_file_name: address(image_file_name.as_ref()),
         command_line: address(command_line.as_ref()),
-        creation_status: STATUS_SUCCESS,
+        creation_status: announced.creation_status,
         padding_at_end: 0,
     };
     announce(
@@ -314,6 +314,7 @@ fn announce(
         info.creation_status
     };
     let mut vetoed_by = None;
+    let is_allowed = nt::succeeded(info.creation_status);
     let is_subsystem_process = info.flags & IS_SUBSYSTEM_PROCESS != 0;
     context.kernel.notify.for_each(context, |registration| {
         if !registration.interface.hears_of(is_subsystem_process) {
@@ -325,7 +326,7 @@ fn announce(
         };
         context.call(registration.function, arguments)?;
         check_create_info(context, registration, &mut expected, place);
-        if vetoed_by.is_none() && !nt::succeeded(creation_status()) {
+        if vetoed_by.is_none() && is_allowed && !nt::succeeded(creation_status()) {
             let module = registration.module.as_ref();
             vetoed_by = module.map(|module| module.name.clone());
         }
@@ -373,12 +374,12 @@ fn check_create_info(
         });
 }
 
-/// Tells every routine that the process of `context`, its last thread, exits.
+/// Tells every routine, in `context`, that the process `object` exits.
 ///
 /// # Errors
 /// When a driver broke a rule.
-pub fn exit(context: &Context<'_>) -> Result<(), Stopped> {
-    let process = context.current_process();
+pub fn exit(context: &Context<'_>, object: &Object) -> Result<(), Stopped> {
+    let process = object.process().expect("only processes exit");
     let (id, parent) = (process.id.into(), process.parent_id.into());
     context.kernel.notify.for_each(context, |registration| {
         if !registration.interface.hears_of(process.is_of_subsystem) {
@@ -386,7 +387,7 @@ pub fn exit(context: &Context<'_>) -> Result<(), Stopped> {
         }
         let arguments = match registration.interface {
             Interface::Legacy => [parent, id, 0, 0],
-            Interface::Ex | Interface::Ex2 => [context.process.address, id, 0, 0],
+            Interface::Ex | Interface::Ex2 => [object.address, id, 0, 0],
         };
         context.call(registration.function, arguments).map(|_| ())
     })

@@ -1,7 +1,7 @@
 //! Process objects and the table that finds them by identifier.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
 
 use dashmap::DashMap;
 use windows_sys::Win32::Foundation::STATUS_PENDING;
@@ -34,6 +34,7 @@ pub struct Process {
     /// The handles opened in its context.
     pub handles: HandleTable,
     exit_status: AtomicI32,
+    exit_time: AtomicI64,
 }
 
 impl Process {
@@ -49,6 +50,7 @@ impl Process {
             create_time: creation.create_time.unwrap_or_else(time::now),
             handles: HandleTable::default(),
             exit_status: AtomicI32::new(STATUS_PENDING),
+            exit_time: AtomicI64::new(0),
         }
     }
 
@@ -57,9 +59,15 @@ impl Process {
         self.exit_status.load(Ordering::Acquire)
     }
 
+    /// When it exited; 0 while it runs.
+    pub fn exit_time(&self) -> SystemTime {
+        self.exit_time.load(Ordering::Acquire)
+    }
+
     /// Records that it exits.
-    pub fn set_exit_status(&self, status: NtStatus) {
+    pub fn set_exited(&self, status: NtStatus, time: SystemTime) {
         self.exit_status.store(status, Ordering::Release);
+        self.exit_time.store(time, Ordering::Release);
     }
 
     /// The last component of its executable's name, cut to the 14 bytes that

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arbitrary::{Arbitrary, Unstructured};
+use windows_sys::Win32::Foundation::STATUS_SUCCESS;
 
 use super::Target;
 use super::load::Error;
@@ -18,7 +19,7 @@ use super::look_alikes::LookAlikes;
 use super::oracle::Finding;
 use crate::dbg::Transcript;
 use crate::kernel::{Kernel, LoadError};
-use crate::nt::ClientId;
+use crate::nt::{ClientId, NtStatus};
 use crate::ps::announcement::{Announcement, RawBuffer, RawString};
 
 /// The most UTF-16 units that a `UNICODE_STRING` holds.
@@ -39,6 +40,8 @@ pub struct Case {
     session_id: u32,
     image_file_name: Option<HostileString>,
     command_line: Option<HostileString>,
+    /// With which another driver refused the process.
+    refusal: Option<u32>,
 }
 
 /// An identifier: mostly one that a process could have, else anything.
@@ -230,6 +233,12 @@ impl Case {
         Self::arbitrary_take_rest(Unstructured::new(bytes)).ok()
     }
 
+    /// A failure, or success.
+    fn creation_status(&self) -> NtStatus {
+        self.refusal
+            .map_or(STATUS_SUCCESS, |bits| (bits | 0x8000_0000).cast_signed())
+    }
+
     fn announcement(&self, look_alikes: &LookAlikes) -> Announcement {
         let raw = |string: &HostileString| string.raw(look_alikes);
         Announcement {
@@ -248,6 +257,7 @@ impl Case {
             command_line: self.command_line.as_ref().map(raw),
             is_wow64: self.is_wow64,
             session_id: self.session_id,
+            creation_status: self.creation_status(),
         }
     }
 }
@@ -293,7 +303,7 @@ impl<'a> Subject<'a> {
         let outcome = self.kernel.announce_creation(&announced);
         let lines = self.transcript.take();
         match outcome {
-            Ok(creation) if crate::nt::succeeded(creation.status) => {
+            Ok(creation) if creation.status == announced.creation_status => {
                 self.told += 1;
                 self.kernel.forget_process(announced.process_id as u32);
                 self.kernel.forget_process(announced.current.process);
@@ -301,8 +311,8 @@ impl<'a> Subject<'a> {
                 Ok(lines)
             }
             Ok(creation) => Err(format!(
-                "it refused the process with {:#x}",
-                creation.status
+                "it made {:#x} of the status {:#x}",
+                creation.status, announced.creation_status
             )),
             Err(stopped) => {
                 let (kernel, transcript, driver) =

@@ -148,6 +148,8 @@ impl Procmon {
                 session: open.or(query(2)).is_none().then_some(announced.session_id),
                 is_reparented: announced.creating_process_id != announced.parent_process_id,
                 name_is_partial: announced.flags & NAME_IS_EXACT == 0,
+                denied: (!nt::succeeded(announced.creation_status))
+                    .then(|| announced.creation_status.cast_unsigned()),
             },
             command_line: command_line.map(|text| self.printed(&text)),
         }
@@ -172,11 +174,10 @@ impl Procmon {
 }
 
 /// The characters that a string of any shape holds: whole ones, within
-/// `MaximumLength`, in a buffer that is there and that characters can lie in.
+/// `MaximumLength`. None where it has no buffer that characters can lie in.
 fn characters(string: &RawString) -> Option<Vec<u16>> {
     let count = usize::from(string.length.min(string.maximum_length)) / 2;
     match &string.buffer {
-        _ if count == 0 => Some(Vec::new()),
         RawBuffer::Null | RawBuffer::Misaligned(_) => None,
         RawBuffer::Aligned(bytes) => Some(
             bytes

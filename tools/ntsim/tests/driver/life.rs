@@ -1,12 +1,15 @@
 //! Drivers that are loaded, hear of processes, and are unloaded.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use crate::code;
 use crate::shipped::{Image, machine, notepad};
-use ntsim::{LoadError, ProcessCreation, ProcessExit, UnloadError};
+use ntsim::dbg::Transcript;
+use ntsim::intercept::{DriverCall, Interception, Interceptor, Phase};
+use ntsim::{Kernel, LoadError, ProcessCreation, ProcessExit, UnloadError};
 
 const STATUS_ACCESS_DENIED: i32 = 0xc000_0022_u32.cast_signed();
 const STATUS_INVALID_PARAMETER: i32 = 0xc000_000d_u32.cast_signed();
@@ -204,4 +207,41 @@ fn the_status_of_driver_entry_comes_back() {
         panic!("DriverEntry ran");
     };
     assert_eq!(status.cast_unsigned(), 0xc000_0001);
+}
+
+/// Lets the removal of a notify routine fail, as no documented kernel does for
+/// one that is registered.
+struct RemovalFails;
+
+impl Interceptor for RemovalFails {
+    fn called(&self, call: &DriverCall) -> Interception {
+        if call.phase == Phase::Unload && call.routine == "PsSetCreateProcessNotifyRoutineEx" {
+            Interception::Fail(0xc000_007a_u32.cast_signed())
+        } else {
+            Interception::Proceed
+        }
+    }
+}
+
+#[test]
+fn a_callback_that_cannot_be_removed_is_reported() {
+    let lines = Arc::new(Transcript::default());
+    let kernel = Kernel::builder()
+        .debug_output(Arc::clone(&lines) as _)
+        .interceptor(Arc::new(RemovalFails))
+        .build()
+        .unwrap();
+    let driver = kernel
+        .load_driver(&Image::shipped().path(), "procmon")
+        .unwrap();
+    lines.take();
+    let unloaded = kernel.unload_driver(driver);
+    assert!(!unloaded.is_ok_and(|leftovers| leftovers.is_empty()));
+    assert_eq!(
+        lines.take_text(),
+        [
+            "[procmon] callback not removed: PsSetCreateProcessNotifyRoutineEx 0xc000007a (the next process brings the system down)\n",
+            "[procmon] unloaded: 0 created, 0 exited\n",
+        ]
+    );
 }

@@ -2,9 +2,10 @@
 
 use object::LittleEndian as LE;
 use object::pe::{
-    IMAGE_DEBUG_TYPE_REPRO, IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG, IMAGE_DLLCHARACTERISTICS_GUARD_CF,
-    IMAGE_GUARD_CF_FUNCTION_TABLE_PRESENT, IMAGE_GUARD_CF_INSTRUMENTED, IMAGE_SCN_MEM_DISCARDABLE,
-    IMAGE_SCN_MEM_EXECUTE, ImageDebugDirectory, ImageLoadConfigDirectory64, ImageSectionHeader,
+    IMAGE_DEBUG_TYPE_REPRO, IMAGE_DIRECTORY_ENTRY_EXPORT, IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG,
+    IMAGE_DLLCHARACTERISTICS_GUARD_CF, IMAGE_GUARD_CF_FUNCTION_TABLE_PRESENT,
+    IMAGE_GUARD_CF_INSTRUMENTED, IMAGE_SCN_MEM_DISCARDABLE, IMAGE_SCN_MEM_EXECUTE,
+    ImageDebugDirectory, ImageLoadConfigDirectory64, ImageSectionHeader,
 };
 use object::read::Object as _;
 use object::read::pe::PeFile64;
@@ -27,8 +28,8 @@ pub const RULES: &[Rule] = &[
         check: discardable_init,
     },
     Rule {
-        name: "exports nothing but the entry and what wdk-sys defines",
-        check: expected_exports,
+        name: "no exports",
+        check: no_exports,
     },
     Rule {
         name: "no time and no folder in the image (/BREPRO, /PDBALTPATH)",
@@ -41,16 +42,6 @@ pub const X64_RULES: &[Rule] = &[Rule {
     name: "shadow stacks supported (/CETCOMPAT)",
     check: shadow_stacks,
 }];
-
-/// The entry, and what wdk-sys marks `no_mangle` for the linker's sake, which
-/// rustc exports from any DLL with it in.
-const EXPORTED: &[&str] = &[
-    "DriverEntry",
-    "__CxxFrameHandler3",
-    "__CxxFrameHandler4",
-    "__GSHandlerCheck_EH4",
-    "_fltused",
-];
 
 const PAGE: u32 = 0x1000;
 
@@ -162,15 +153,20 @@ fn discardable_init(image: &Image) -> Result<(), String> {
     Ok(())
 }
 
-fn expected_exports(image: &Image) -> Result<(), String> {
+fn no_exports(image: &Image) -> Result<(), String> {
     let pe = image.pe().map_err(text)?;
-    for export in pe.exports().map_err(text)? {
-        let name = String::from_utf8_lossy(export.name()).into_owned();
-        if !EXPORTED.contains(&name.as_str()) {
-            return Err(format!("{name} is exported"));
+    match pe.data_directory(IMAGE_DIRECTORY_ENTRY_EXPORT) {
+        Some(directory) if directory.virtual_address.get(LE) != 0 => {
+            let names: Vec<_> = pe
+                .exports()
+                .map_err(text)?
+                .iter()
+                .map(|export| String::from_utf8_lossy(export.name()).into_owned())
+                .collect();
+            Err(format!("the image has exports: {}", names.join(", ")))
         }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn reproducible(image: &Image) -> Result<(), String> {

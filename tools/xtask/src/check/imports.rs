@@ -14,6 +14,8 @@ pub const EXPECTED: &[&str] = &[
     "PsGetCurrentProcessId",
     "PsGetProcessCreateTimeQuadPart",
     "PsGetProcessExitStatus",
+    "PsGetProcessExitTime",
     "PsSetCreateProcessNotifyRoutineEx",
     "ZwClose",
+    "memset",
 ];
