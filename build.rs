@@ -65,7 +65,7 @@ fn compile_version_resource() -> Result<(), Box<dyn Error>> {
 }
 
 /// The folder of `rc.exe` in the environments that winresource does not know:
-/// the WDK's NuGet packages and the Enterprise WDK's prompt. It does know
+/// the WDK's `NuGet` packages and the Enterprise WDK's prompt. It does know
 /// `RC_PATH`, a developer prompt and an installed kit.
 fn resource_compiler_folder() -> Option<PathBuf> {
     for name in [
@@ -80,10 +80,9 @@ fn resource_compiler_folder() -> Option<PathBuf> {
     let nuget = folder("WindowsSdkBinPath")
         .zip(folder("Version_Number"))
         .map(|(bin, version)| bin.join(version));
-    let found = [nuget, folder("WDKBinRoot")]
+    [nuget, folder("WDKBinRoot")]
         .into_iter()
         .flatten()
         .map(|bin| bin.join("x64"))
-        .find(|folder| folder.join("rc.exe").is_file());
-    found
+        .find(|folder| folder.join("rc.exe").is_file())
 }

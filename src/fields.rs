@@ -51,7 +51,7 @@ impl Fields {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let mut digits = [0; 20];
         for place in digits.iter_mut().rev() {
-            *place = DIGITS[(number % RADIX & 0xf) as usize];
+            *place = DIGITS[((number % RADIX) & 0xf) as usize];
             number /= RADIX;
             if number == 0 {
                 break;
