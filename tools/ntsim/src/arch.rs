@@ -25,6 +25,7 @@ compile_error!(
 
 use std::cell::Cell;
 
+use crate::nt::Irql;
 use crate::routine::Routine;
 
 /// Kernel stacks lie in regions aligned to their own size, so that the region
@@ -50,6 +51,8 @@ pub struct Control {
     pub abandon: Cell<u64>,
     /// The [`crate::ke::Context`] that the driver runs in.
     pub context: Cell<*const ()>,
+    /// The current level.
+    pub irql: Cell<Irql>,
     /// The trap that ended driver code, until it is reported.
     pub trap: Cell<Option<Trap>>,
 }
@@ -64,6 +67,7 @@ impl Control {
             driver_frame: Cell::new(0),
             abandon: Cell::new(0),
             context: Cell::new(std::ptr::null()),
+            irql: Cell::new(Irql::PASSIVE),
             trap: Cell::new(None),
         }
     }

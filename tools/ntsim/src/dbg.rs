@@ -157,7 +157,7 @@ fn print(
     let context = Context {
         memory: &guest::Memory,
         code_page: thread.kernel.code_page(),
-        irql: thread.irql.get(),
+        irql: thread.irql(),
     };
     TEXT.with_borrow_mut(|text| {
         let mut printed = format::format(text, format, &mut arguments, &context).map_err(fault)?;

@@ -47,7 +47,7 @@ pub const ROUTINES: &[Routine] = &[
 ];
 
 fn current_irql(call: &Call<'_>) -> Outcome {
-    Ok(call.context.irql.get().0.into())
+    Ok(call.context.irql().0.into())
 }
 
 /// Raising to a lower level is as wrong as lowering to a higher one.
@@ -61,7 +61,7 @@ fn raise_irql_to_dispatch(call: &Call<'_>) -> Outcome {
 }
 
 fn raise(call: &Call<'_>, new: Irql) -> Outcome {
-    let old = call.context.irql.get();
+    let old = call.context.irql();
     if new < old || new > Irql::HIGH {
         return Err(Fault::violation(
             Rule::Irql,
@@ -74,7 +74,7 @@ fn raise(call: &Call<'_>, new: Irql) -> Outcome {
 
 fn lower_irql(call: &Call<'_>) -> Outcome {
     let new = Irql(call.registers()[0] as u8);
-    let old = call.context.irql.get();
+    let old = call.context.irql();
     if new > old {
         return Err(Fault::violation(
             Rule::Irql,
@@ -105,7 +105,7 @@ fn leave_critical_region(call: &Call<'_>) -> Outcome {
 
 fn are_apcs_disabled(call: &Call<'_>) -> Outcome {
     let context = call.context;
-    let disabled = context.critical_regions.get() != 0 || context.irql.get() >= Irql::APC;
+    let disabled = context.critical_regions.get() != 0 || context.irql() >= Irql::APC;
     Ok(disabled.into())
 }
 

@@ -432,7 +432,7 @@ impl Kernel {
         event: Event<'a>,
     ) -> Context<'a> {
         let context = Context::new(self, process, client, event);
-        debug_assert_eq!(context.irql.get(), Irql::PASSIVE);
+        debug_assert_eq!(context.irql(), Irql::PASSIVE);
         context.critical_regions.set(1);
         context
     }

@@ -212,7 +212,7 @@ fn check(call: &Call<'_>) -> Result<(), Fault> {
             "driver code has not returned in time, and still calls routines",
         ));
     }
-    let irql = call.context.irql.get();
+    let irql = call.context.irql();
     if irql > call.routine.max_irql {
         return Err(Fault::violation(
             Rule::Irql,

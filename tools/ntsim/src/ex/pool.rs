@@ -161,10 +161,10 @@ pub fn allocate(call: &Call<'_>) -> Outcome {
 
 fn take(call: &Call<'_>, paged: bool, size: u64, tag: u32, fill: Option<u8>) -> Outcome {
     let context = call.context;
-    if paged && context.irql.get() >= Irql::DISPATCH {
+    if paged && context.irql() >= Irql::DISPATCH {
         return Err(Fault::violation(
             Rule::Irql,
-            format!("paged pool is allocated at {}", context.irql.get()),
+            format!("paged pool is allocated at {}", context.irql()),
         ));
     }
     if size == 0 || tag == 0 {

@@ -50,13 +50,11 @@ pub struct Context<'a> {
     pub client: ClientId,
     /// What the driver is called for.
     pub event: Event<'a>,
-    /// The current level.
-    pub irql: Cell<Irql>,
     /// How many critical regions the thread is in.
     pub critical_regions: Cell<u32>,
     /// The rundown protection of the notify routine that is being called.
     pub notifying: Cell<Option<*const Rundown>>,
-    /// Where the driver changed `irql` last.
+    /// Where the driver changed the level last.
     irql_changed: RefCell<Backtrace>,
     /// Where the driver changed `critical_regions` last.
     region_changed: RefCell<Backtrace>,
@@ -75,12 +73,12 @@ impl<'a> Context<'a> {
         super::trap::install();
         let stack = KernelStack::take()
             .unwrap_or_else(|error| panic!("no address space for a kernel stack: {error}"));
+        stack.control().irql.set(Irql::PASSIVE);
         Self {
             kernel,
             process,
             client,
             event,
-            irql: Cell::new(Irql::PASSIVE),
             critical_regions: Cell::new(0),
             notifying: Cell::new(None),
             irql_changed: RefCell::default(),
@@ -99,6 +97,11 @@ impl<'a> Context<'a> {
         self.stack.control()
     }
 
+    /// The current level.
+    pub fn irql(&self) -> Irql {
+        self.control().irql.get()
+    }
+
     /// Calls driver code at `entry`, at the level and in the critical regions
     /// that the thread is in, which must be the same afterwards.
     ///
@@ -106,7 +109,7 @@ impl<'a> Context<'a> {
     /// When the driver did not return.
     pub fn call(&self, entry: u64, arguments: [u64; 4]) -> Result<u64, Stopped> {
         self.kernel.check_running()?;
-        let before = (self.irql.get(), self.critical_regions.get());
+        let before = (self.irql(), self.critical_regions.get());
         let control = self.control();
         let nested = control.driver_stack.get();
         let stack = if nested == 0 {
@@ -138,7 +141,7 @@ impl<'a> Context<'a> {
     /// Driver code returns at the level, and in the critical regions, that it
     /// was called in. The line at fault is the one that changed them last.
     fn check_balance(&self, before: (Irql, u32)) {
-        let after = (self.irql.get(), self.critical_regions.get());
+        let after = (self.irql(), self.critical_regions.get());
         if before == after {
             return;
         }
@@ -161,7 +164,7 @@ impl<'a> Context<'a> {
 
     /// Moves to another level, at the driver's call.
     pub fn change_irql(&self, irql: Irql) {
-        self.irql.set(irql);
+        self.control().irql.set(irql);
         self.irql_changed.replace(backtrace::capture(self));
     }
 

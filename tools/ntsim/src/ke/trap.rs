@@ -9,7 +9,6 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::Once;
 
-use super::context::Context;
 use super::{stack, watchdog};
 use crate::arch::{Control, SignalContext, Trap, TrapCause};
 
@@ -119,7 +118,11 @@ extern "C" fn handle(signal: libc::c_int, info: *mut libc::siginfo_t, context: *
     match stack::current() {
         Some(control) if control.in_driver.get() != 0 => {
             let cause = context.cause(signal, address);
-            if cause != TrapCause::Protection || !access_irql(control, &mut context) {
+            // Kernel code reads and sets its level in line: on x64
+            // `KeGetCurrentIrql` and its like are not routines.
+            let is_level =
+                cause == TrapCause::Protection && context.access_task_priority(&control.irql);
+            if !is_level {
                 leave_driver(control, &mut context, cause);
             }
         }
@@ -145,16 +148,6 @@ fn leave_driver(control: &Control, context: &mut SignalContext<'_>, cause: TrapC
         registers: context.registers(),
     }));
     context.abandon_driver(control);
-}
-
-/// Carries out the instructions by which kernel code reads and sets its level
-/// in line: `KeGetCurrentIrql` and its like are not routines on x64.
-fn access_irql(control: &Control, context: &mut SignalContext<'_>) -> bool {
-    // SAFETY: `ke::call` keeps the context alive while the driver runs, in this
-    // thread.
-    let thread = unsafe { control.context.get().cast::<Context<'_>>().as_ref() };
-    let Some(thread) = thread else { return false };
-    context.access_task_priority(&thread.irql)
 }
 
 /// Puts the handler of before back; the instruction then traps once more.
