@@ -51,5 +51,6 @@ pub use kernel::{
     Creation, DriverId, Held, Kernel, KernelBuilder, LoadError, ProcessCreation, ProcessExit,
     UnloadError,
 };
-pub use ps::announcement::{Announcement, RawBuffer, RawString};
+pub use mm::strings::{RawBuffer, RawString};
+pub use ps::announcement::Announcement;
 pub use report::{Consequence, Frame, Leftover, Leftovers, Report, Rule, Stopped, Violation};

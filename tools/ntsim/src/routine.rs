@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use crate::arch::{self, Control, RoutineReference};
-use crate::dbg::BadAddress;
 use crate::intercept::{DriverCall, Interception, Phase};
 use crate::ke::{self, Context};
-use crate::mm::{self, guest};
+use crate::mm::{self, guest, guest::BadAddress};
 use crate::nt::{Irql, NtStatus};
 use crate::report::{Rule, Stopped};
 

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use crate::CodePage;
 use crate::dbg::DebugOutput;
-use crate::kernel::{Kernel, KernelBuilder};
+use crate::{Kernel, KernelBuilder};
 use crate::report::Leftovers;
 
 /// A driver on trial, and the machine that it is tried on.

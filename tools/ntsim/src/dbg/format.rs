@@ -9,13 +9,34 @@
 //! `DbgPrint` and `%n` is disabled: both take their argument, print nothing and
 //! are remembered in [`Printed::unsupported`].
 
-use super::{Arguments, BadAddress, Context, OUTPUT_LIMIT};
+use super::code_page::CodePage;
+use super::output::OUTPUT_LIMIT;
+use crate::mm::guest::{BadAddress, GuestMemory};
 use crate::nt::Irql;
 
 /// Driver memory is read in pieces of this size, never across a page that the
 /// text does not reach.
 const PIECE: usize = 256;
 const PAGE: u64 = 0x1000;
+
+/// A driver's variable arguments, one 8-byte slot after the other.
+pub trait Arguments {
+    /// The next slot.
+    ///
+    /// # Errors
+    /// The slot's address, when the driver's stack ends before it.
+    fn next(&mut self) -> Result<u64, BadAddress>;
+}
+
+/// What a format string is printed with.
+pub struct Context<'a> {
+    /// The driver's memory.
+    pub memory: &'a dyn GuestMemory,
+    /// The system's ANSI code page.
+    pub code_page: CodePage,
+    /// The current level; Unicode conversions need `PASSIVE_LEVEL`.
+    pub irql: Irql,
+}
 
 /// Why a format could not be printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -6,7 +6,6 @@ use std::ptr;
 use bytemuck::{AnyBitPattern, NoUninit};
 
 use crate::arch;
-use crate::dbg::{BadAddress, GuestMemory};
 
 /// The most bytes that a `UNICODE_STRING` holds.
 pub const UNICODE_STRING_LIMIT: usize = u16::MAX as usize;
@@ -36,6 +35,11 @@ impl CountedString {
         }
     }
 }
+
+/// An address that the driver gave and that is not readable (or writable).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot access memory at {0:#x}")]
+pub struct BadAddress(pub u64);
 
 /// Reads a value at `address`.
 ///
@@ -117,6 +121,15 @@ pub fn read_c_string<T: AnyBitPattern + PartialEq>(
         string.push(unit);
     }
     Ok(string)
+}
+
+/// Memory of the driver, which may not be there.
+pub trait GuestMemory {
+    /// Fills `buffer` from the driver's memory at `address`.
+    ///
+    /// # Errors
+    /// The first address that could not be read.
+    fn read(&self, address: u64, buffer: &mut [u8]) -> Result<(), BadAddress>;
 }
 
 /// The driver's memory as formatting reads it.

@@ -13,7 +13,46 @@ use std::sync::{Mutex, PoisonError};
 
 use super::guest::{CountedString, UNICODE_STRING_LIMIT};
 use super::pages::{PAGE, Protection, Reservation, round_up};
-use crate::ps::announcement::{RawBuffer, RawString};
+
+/// A `UNICODE_STRING` of any shape.
+#[derive(Clone, Debug)]
+pub struct RawString {
+    /// `Length`, in bytes.
+    pub length: u16,
+    /// `MaximumLength`, in bytes.
+    pub maximum_length: u16,
+    /// `Buffer`.
+    pub buffer: RawBuffer,
+}
+
+/// What `Buffer` leads to: nothing can be read behind the bytes, except one
+/// that makes their number even.
+#[derive(Clone, Debug)]
+pub enum RawBuffer {
+    /// NULL.
+    Null,
+    /// Bytes at an even address.
+    Aligned(Vec<u8>),
+    /// Bytes at an odd address.
+    Misaligned(Vec<u8>),
+}
+
+impl RawString {
+    /// A string as kernels make it.
+    ///
+    /// # Panics
+    /// When the text is longer than a `UNICODE_STRING` can say.
+    #[must_use]
+    pub fn of(text: &[u16]) -> Self {
+        let bytes: Vec<u8> = bytemuck::cast_slice(text).to_vec();
+        let length = u16::try_from(bytes.len()).expect("a UNICODE_STRING holds 65,534 bytes");
+        Self {
+            length,
+            maximum_length: length,
+            buffer: RawBuffer::Aligned(bytes),
+        }
+    }
+}
 
 /// A page for the `UNICODE_STRING` itself, then the text.
 const SLOT: usize = PAGE + round_up(UNICODE_STRING_LIMIT);
@@ -187,8 +226,7 @@ fn memory_file(size: usize) -> io::Result<OwnedFd> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dbg::BadAddress;
-    use crate::mm::guest;
+    use crate::mm::guest::{self, BadAddress};
 
     #[test]
     fn ends_at_a_guard_page_and_is_read_only() {

@@ -1,6 +1,7 @@
 //! Creations in any shape, to see what a driver makes of them.
 
 use crate::kernel::ProcessCreation;
+use crate::mm::strings::RawString;
 use crate::nt::{ClientId, NtStatus};
 
 /// A creation as a notify routine is told of it, field by field: also as no
@@ -35,51 +36,11 @@ pub struct Announcement {
     pub creation_status: NtStatus,
 }
 
-/// A `UNICODE_STRING` of any shape.
-#[derive(Clone, Debug)]
-pub struct RawString {
-    /// `Length`, in bytes.
-    pub length: u16,
-    /// `MaximumLength`, in bytes.
-    pub maximum_length: u16,
-    /// `Buffer`.
-    pub buffer: RawBuffer,
-}
-
-/// What `Buffer` leads to: nothing can be read behind the bytes, except one
-/// that makes their number even.
-#[derive(Clone, Debug)]
-pub enum RawBuffer {
-    /// NULL.
-    Null,
-    /// Bytes at an even address.
-    Aligned(Vec<u8>),
-    /// Bytes at an odd address.
-    Misaligned(Vec<u8>),
-}
-
 const FILE_OPEN_NAME_AVAILABLE: u32 = 1;
 const IS_SUBSYSTEM_PROCESS: u32 = 2;
 
 /// `sizeof(PS_CREATE_NOTIFY_INFO)`.
 const CREATE_NOTIFY_INFO_SIZE: u64 = 0x48;
-
-impl RawString {
-    /// A string as kernels make it.
-    ///
-    /// # Panics
-    /// When the text is longer than a `UNICODE_STRING` can say.
-    #[must_use]
-    pub fn of(text: &[u16]) -> Self {
-        let bytes: Vec<u8> = bytemuck::cast_slice(text).to_vec();
-        let length = u16::try_from(bytes.len()).expect("a UNICODE_STRING holds 65,534 bytes");
-        Self {
-            length,
-            maximum_length: length,
-            buffer: RawBuffer::Aligned(bytes),
-        }
-    }
-}
 
 impl From<&ProcessCreation> for Announcement {
     fn from(creation: &ProcessCreation) -> Self {

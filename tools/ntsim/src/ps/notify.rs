@@ -16,10 +16,10 @@ use crate::kernel::ProcessCreation;
 use crate::ldr::Module;
 use crate::ldr::backtrace::{Acquisition, Backtrace, CodeAddress};
 use crate::mm::guest;
-use crate::mm::strings::GuestString;
+use crate::mm::strings::{GuestString, RawString};
 use crate::nt::{self, NtStatus};
 use crate::ob::Object;
-use crate::ps::announcement::{Announcement, RawString};
+use crate::ps::announcement::Announcement;
 use crate::report::{Rule, Stopped};
 use crate::routine::{Call, Fault, Outcome, status};
 

@@ -13,9 +13,9 @@ use super::oracle::{FailedCall, Finding};
 use super::{Target, describe};
 use crate::dbg::Transcript;
 use crate::intercept::{DriverCall, Failure, Interception, Interceptor, Phase};
-use crate::kernel::{Kernel, LoadError, ProcessCreation, ProcessExit, UnloadError};
+use crate::{Kernel, LoadError, ProcessCreation, ProcessExit, UnloadError};
 use crate::nt::{ClientId, NtStatus};
-use crate::ps::announcement::Announcement;
+use crate::Announcement;
 
 /// What calls fail with. The last is a status of no system component.
 pub const STATUSES: [NtStatus; 5] = [

@@ -18,9 +18,8 @@ use super::load::Error;
 use super::look_alikes::LookAlikes;
 use super::oracle::Finding;
 use crate::dbg::Transcript;
-use crate::kernel::{Kernel, LoadError};
 use crate::nt::{ClientId, NtStatus};
-use crate::ps::announcement::{Announcement, RawBuffer, RawString};
+use crate::{Announcement, Kernel, LoadError, RawBuffer, RawString};
 
 /// The most UTF-16 units that a `UNICODE_STRING` holds.
 const MOST_UNITS: usize = 32_767;

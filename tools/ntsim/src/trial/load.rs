@@ -14,7 +14,7 @@ use super::population::Population;
 use super::recorder::Recorder;
 use super::{Target, describe};
 use crate::intercept::{DriverCall, Interception, Interceptor};
-use crate::kernel::{Kernel, LoadError};
+use crate::{Kernel, LoadError};
 use crate::report::Stopped;
 
 /// Processes that each processor may have running.

@@ -1,8 +1,8 @@
 //! What knows what a driver has to print.
 
-use crate::kernel::{ProcessCreation, ProcessExit};
+use crate::{ProcessCreation, ProcessExit};
 use crate::nt::NtStatus;
-use crate::ps::announcement::Announcement;
+use crate::Announcement;
 
 /// A call that was made to fail while the driver was called once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

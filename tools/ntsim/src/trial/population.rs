@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::kernel::{ProcessCreation, ProcessExit};
+use crate::{ProcessCreation, ProcessExit};
 use crate::nt::{ClientId, NtStatus};
 
 /// Process IDs are multiples of four; these are above those of the creator.

@@ -9,7 +9,7 @@ use procmon_log::{Created, Event, Line, text};
 
 use super::oracle::{FailedCall, Finding, Lines, Monitor, Oracle};
 use crate::nt::{self, NtStatus};
-use crate::ps::announcement::{Announcement, RawBuffer, RawString};
+use crate::{Announcement, RawBuffer, RawString};
 use crate::{CodePage, ProcessExit};
 
 use monitor::LogMonitor;

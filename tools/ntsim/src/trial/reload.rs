@@ -12,7 +12,7 @@ use super::load::{self, Error, Processors};
 use super::oracle::Finding;
 use super::recorder::Recorder;
 use super::{Target, describe};
-use crate::kernel::Kernel;
+use crate::Kernel;
 
 /// Loads and unloads the driver so many times, with `threads`
 /// processors delivering events and routines that take random time. Gives what

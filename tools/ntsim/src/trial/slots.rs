@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::load::Error;
 use super::{Target, describe};
 use crate::dbg::Transcript;
-use crate::kernel::{LoadError, ProcessCreation};
-use crate::ps::announcement::Announcement;
+use crate::{LoadError, ProcessCreation};
+use crate::Announcement;
 use crate::ps::notify::SLOTS;
 
 /// Loads the driver until all slots are taken, and once more; each of

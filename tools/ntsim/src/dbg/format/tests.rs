@@ -4,8 +4,6 @@
 use std::ffi::{CString, c_char, c_int};
 
 use super::*;
-use crate::CodePage;
-use crate::dbg::GuestMemory;
 use proptest::prelude::*;
 
 /// Driver memory that ends with the page of its last byte, as at a guard page.

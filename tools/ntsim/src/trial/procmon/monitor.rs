@@ -8,8 +8,8 @@ use procmon_log::Line;
 use procmon_log::line::{Destroy, Unloaded};
 
 use super::{Procmon, same};
-use crate::kernel::{ProcessCreation, ProcessExit};
-use crate::ps::announcement::Announcement;
+use crate::{ProcessCreation, ProcessExit};
+use crate::Announcement;
 use crate::trial::oracle::{Finding, Monitor};
 
 /// Follows procmon's log.
