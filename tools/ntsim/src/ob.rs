@@ -284,7 +284,7 @@ impl Context<'_> {
             object: Arc::clone(object),
             attributes,
             access,
-            opened: Acquisition::here(self),
+            opened: self.acquisition(),
         };
         if attributes & OBJ_KERNEL_HANDLE != 0 {
             self.kernel.kernel_handles().open(handle) | KERNEL_HANDLE_BITS
@@ -323,7 +323,9 @@ impl Context<'_> {
             .find(index)
             .ok_or_else(|| self.not_open("closed", value))?;
         if let Some(owner) = handle.opened.module()
-            && !Acquisition::caller(self).is_some_and(|caller| Arc::ptr_eq(&caller, owner))
+            && !self
+                .caller()
+                .is_some_and(|caller| Arc::ptr_eq(&caller, owner))
         {
             return Err(Fault::violation(
                 Rule::Handle,
@@ -461,7 +463,7 @@ fn reference_by_handle(call: &Call<'_>) -> Outcome {
     if access_mode as u8 == USER_MODE && desired as u32 & !access != 0 {
         return status(STATUS_ACCESS_DENIED);
     }
-    object.hold(Acquisition::here(context));
+    object.hold(context.acquisition());
     guest::write(result, object.address)?;
     // OBJECT_HANDLE_INFORMATION: attributes and granted access.
     guest::write_optional(information, [0u32, access])?;
@@ -475,21 +477,21 @@ fn reference_by_pointer(call: &Call<'_>) -> Outcome {
     if let Err(failure) = check_type(call, &object, object_type, access_mode as u8) {
         return status(failure);
     }
-    object.hold(Acquisition::here(context));
+    object.hold(context.acquisition());
     status(STATUS_SUCCESS)
 }
 
 /// Returns the new count, as the documentation has it for reports only.
 fn reference_object(call: &Call<'_>) -> Outcome {
     let object = call.context.object(call.registers()[0])?;
-    object.hold(Acquisition::here(call.context));
+    object.hold(call.context.acquisition());
     Ok(object.references.load(Ordering::Relaxed))
 }
 
 fn dereference_object(call: &Call<'_>) -> Outcome {
     let context = call.context;
     let object = context.object(call.registers()[0])?;
-    let caller = Acquisition::caller(context);
+    let caller = context.caller();
     if !context.kernel.objects.release(&object, caller.as_ref()) {
         return Err(Fault::violation(
             Rule::Object,

@@ -9,7 +9,6 @@ pub mod thread;
 use windows_sys::Win32::Foundation::{STATUS_INVALID_CID, STATUS_SUCCESS};
 
 use crate::ke::Context;
-use crate::ldr::backtrace::Acquisition;
 use crate::mm::guest;
 use crate::nt::Irql;
 use crate::report::Rule;
@@ -159,6 +158,6 @@ fn lookup_process(call: &Call<'_>) -> Outcome {
         return status(STATUS_INVALID_CID);
     };
     guest::write(result, process.address)?;
-    process.hold(Acquisition::here(context));
+    process.hold(context.acquisition());
     status(STATUS_SUCCESS)
 }

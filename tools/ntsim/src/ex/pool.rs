@@ -197,7 +197,7 @@ fn take(call: &Call<'_>, paged: bool, size: u64, tag: u32, fill: Option<u8>) -> 
     let block = Block {
         memory,
         tag,
-        allocated: Acquisition::here(context),
+        allocated: context.acquisition(),
     };
     context.kernel.pool.blocks.insert(address, block);
     Ok(address)

@@ -9,7 +9,8 @@ use super::watchdog::Watch;
 use crate::arch::{self, Control};
 use crate::ex::rundown::Rundown;
 use crate::kernel::Kernel;
-use crate::ldr::backtrace::{self, Backtrace};
+use crate::ldr::Module;
+use crate::ldr::backtrace::{self, Acquisition, Backtrace};
 use crate::nt::{ClientId, Irql, NtStatus};
 use crate::ob::Object;
 use crate::report::{Report, Rule, Stopped};
@@ -165,18 +166,18 @@ impl<'a> Context<'a> {
     /// Moves to another level, at the driver's call.
     pub fn change_irql(&self, irql: Irql) {
         self.control().irql.set(irql);
-        self.irql_changed.replace(backtrace::capture(self));
+        self.irql_changed.replace(self.backtrace());
     }
 
     /// Enters or leaves critical regions, at the driver's call.
     pub fn change_critical_regions(&self, regions: u32) {
         self.critical_regions.set(regions);
-        self.region_changed.replace(backtrace::capture(self));
+        self.region_changed.replace(self.backtrace());
     }
 
     /// Stops the kernel: the driver broke `rule`.
     pub fn report(&self, rule: Rule, message: String, routine: Option<&'static str>) {
-        let backtrace = backtrace::capture(self);
+        let backtrace = self.backtrace();
         self.kernel
             .stop(self.describe(rule, message, routine, &backtrace));
     }
@@ -185,9 +186,24 @@ impl<'a> Context<'a> {
     pub fn record(&self, rule: Rule, routine: &'static str, message: impl FnOnce() -> String) {
         let place = arch::call_site(self.control()).map_or(0, |site| site.return_address);
         self.kernel.violations.record(rule, place, || {
-            let backtrace = backtrace::capture(self);
+            let backtrace = self.backtrace();
             self.describe(rule, message(), Some(routine), &backtrace)
         });
+    }
+
+    /// The driver's call stack; empty outside of a routine call.
+    fn backtrace(&self) -> Backtrace {
+        backtrace::capture(self.control(), &self.kernel.modules)
+    }
+
+    /// What the driver acquires in the routine call that the thread is in.
+    pub fn acquisition(&self) -> Acquisition {
+        Acquisition::here(self.control(), &self.kernel.modules)
+    }
+
+    /// The image whose code made the routine call that the thread is in.
+    pub fn caller(&self) -> Option<Arc<Module>> {
+        backtrace::caller(self.control(), &self.kernel.modules)
     }
 
     /// What there is to say of `rule` being broken at `backtrace`.

@@ -10,7 +10,7 @@ use crate::report::{Report, Rule};
 /// Stops the kernel with a report of `trap`.
 pub fn report(context: &Context<'_>, trap: &Trap) {
     let (rule, message) = explain(context, trap);
-    let backtrace = backtrace::of_trap(context, trap);
+    let backtrace = backtrace::of_trap(context.control(), &context.kernel.modules, trap);
     context.kernel.stop(Report {
         rule,
         message,

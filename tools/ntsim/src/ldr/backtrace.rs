@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::arch::{self, Access, CallSite, Control, Trap, TrapCause};
-use crate::ke::{Context, stack};
-use crate::ldr::Module;
+use crate::ke::stack;
+use crate::ldr::{Module, Modules};
 
 /// No driver of 24 KB stacks calls deeper than is worth reading.
 const DEPTH: usize = 32;
@@ -37,16 +37,23 @@ impl CodeAddress {
     }
 }
 
-/// The call stack of the routine that the driver has called in `context`;
-/// empty outside of one.
-pub fn capture(context: &Context<'_>) -> Backtrace {
-    arch::call_site(context.control()).map_or_else(Backtrace::default, |site| {
-        walk(context, CodeAddress::of_return(site), site)
+/// The call stack of the routine that the driver has called on the stack of
+/// `control`; empty outside of one.
+pub fn capture(control: &Control, modules: &Modules) -> Backtrace {
+    arch::call_site(control).map_or_else(Backtrace::default, |site| {
+        walk(control, modules, CodeAddress::of_return(site), site)
     })
 }
 
+/// The image whose code made the routine call that the driver on the stack of
+/// `control` is in.
+pub fn caller(control: &Control, modules: &Modules) -> Option<Arc<Module>> {
+    let site = arch::call_site(control)?;
+    modules.find(site.return_address)
+}
+
 /// The call stack at an exception in driver code.
-pub fn of_trap(context: &Context<'_>, trap: &Trap) -> Backtrace {
+pub fn of_trap(control: &Control, modules: &Modules, trap: &Trap) -> Backtrace {
     let registers = &trap.registers;
     let here = CodeAddress {
         address: registers.instruction,
@@ -59,13 +66,13 @@ pub fn of_trap(context: &Context<'_>, trap: &Trap) -> Backtrace {
             ..
         }
     );
-    if !fetching && context.kernel.modules.unwinder().has_frame(here.address) {
+    if !fetching && modules.unwinder().has_frame(here.address) {
         let site = CallSite {
             return_address: registers.instruction,
             stack: registers.stack(),
             frame: registers.frame(),
         };
-        return walk(context, here, site);
+        return walk(control, modules, here, site);
     }
     // A jump or call to nowhere, code of the kernel that a driver runs, or a
     // function without a frame: the caller is where its call left it.
@@ -73,19 +80,19 @@ pub fn of_trap(context: &Context<'_>, trap: &Trap) -> Backtrace {
     if !arch::in_stack_probe(here.address) {
         backtrace.0.push(here);
     }
-    if let Ok(site) = registers.caller(|address| read(context.control(), address)) {
-        let caller = walk(context, CodeAddress::of_return(site), site);
+    if let Ok(site) = registers.caller(|address| read(control, address)) {
+        let caller = walk(control, modules, CodeAddress::of_return(site), site);
         backtrace.0.extend(caller.0);
     }
     backtrace
 }
 
-fn walk(context: &Context<'_>, first: CodeAddress, site: CallSite) -> Backtrace {
-    let modules = context.kernel.modules.unwinder();
+fn walk(control: &Control, modules: &Modules, first: CodeAddress, site: CallSite) -> Backtrace {
+    let modules = modules.unwinder();
     let mut frames = vec![first];
     modules.unwinder().walk(
         site,
-        &mut |address| read(context.control(), address),
+        &mut |address| read(control, address),
         &mut |address| {
             let goes_on = frames.len() < DEPTH && modules.is_code(address);
             if goes_on {
@@ -118,18 +125,12 @@ pub struct Acquisition {
 }
 
 impl Acquisition {
-    /// The routine call that `context` is in.
-    pub fn here(context: &Context<'_>) -> Self {
+    /// The routine call that the driver on the stack of `control` is in.
+    pub fn here(control: &Control, modules: &Modules) -> Self {
         Self {
-            module: Self::caller(context),
-            backtrace: capture(context),
+            module: caller(control, modules),
+            backtrace: capture(control, modules),
         }
-    }
-
-    /// The image whose code made the routine call that `context` is in.
-    pub fn caller(context: &Context<'_>) -> Option<Arc<Module>> {
-        let site = arch::call_site(context.control())?;
-        context.kernel.modules.find(site.return_address)
     }
 
     /// The image whose code did it, if any.

@@ -462,7 +462,7 @@ fn add(context: &Context<'_>, interface: Interface, function: u64) -> Outcome {
         function,
         interface,
         module,
-        registered: Acquisition::here(context),
+        registered: context.acquisition(),
         rundown: Rundown::default(),
     }))
 }
