@@ -3,8 +3,7 @@
 
 use std::fmt;
 
-use crate::ke::Event;
-use crate::nt::NtStatus;
+use crate::nt::{Event, NtStatus};
 pub use crate::routine::Failure;
 
 /// Sees the calls of drivers. Called from any number of threads at once, on

@@ -7,7 +7,7 @@ pub mod time;
 pub mod trap;
 mod watchdog;
 
-pub use context::{Context, Event};
+pub use context::Context;
 pub use watchdog::is_overdue;
 
 use std::sync::OnceLock;

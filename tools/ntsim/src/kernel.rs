@@ -5,18 +5,18 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use windows_sys::Win32::Foundation::STATUS_SUCCESS;
-
 use crate::dbg::code_page::CodePage;
 use crate::dbg::{DebugOutput, Discard};
 use crate::ex::pool::Pool;
 use crate::intercept::Interceptor;
 use crate::io::load::{self, Drivers};
-use crate::ke::{Context, Event, time};
+use crate::ke::{Context, time};
 use crate::ldr::Modules;
 use crate::mm::pages::Guarded;
 use crate::mm::strings;
-use crate::nt::{self, ClientId, Irql, NtStatus, SystemTime};
+use crate::nt::{
+    self, ClientId, DriverId, Event, Irql, NtStatus, ProcessCreation, ProcessExit, SystemTime,
+};
 use crate::ob::handles::HandleTable;
 use crate::ob::{Directory, Object, Type};
 use crate::ps::announcement::Announcement;
@@ -134,10 +134,6 @@ impl KernelBuilder {
     }
 }
 
-/// A driver that is loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct DriverId(pub(crate) u32);
-
 /// Why a driver could not be loaded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -190,58 +186,6 @@ pub enum UnloadError {
     Stopped(#[from] Stopped),
 }
 
-/// A process that is about to be created.
-#[derive(Clone, Debug)]
-pub struct ProcessCreation {
-    /// The new process's identifier.
-    pub process_id: u32,
-    /// The process that it inherits from.
-    pub parent_process_id: u32,
-    /// The thread that creates it; callbacks run in its context.
-    pub creator: ClientId,
-    /// The executable's name in NT form, or NULL.
-    pub image_file_name: Option<Vec<u16>>,
-    /// The command line, or NULL.
-    pub command_line: Option<Vec<u16>>,
-    /// Whether `image_file_name` is the name that the file was opened by.
-    pub file_open_name_available: bool,
-    /// Whether it is a process of another subsystem, such as WSL's.
-    pub is_subsystem_process: bool,
-    /// Whether it is a 32-bit process.
-    pub is_wow64: bool,
-    /// The session that it runs in.
-    pub session_id: u32,
-    /// When it was created; now unless told otherwise.
-    pub create_time: Option<SystemTime>,
-    /// `CreationStatus` as the first notify routine finds it: a failure where a
-    /// driver that is not simulated refused the process.
-    pub creation_status: NtStatus,
-}
-
-impl ProcessCreation {
-    /// A plain 64-bit process of session 1, created by its parent's first
-    /// thread, with no name and no command line.
-    #[must_use]
-    pub const fn new(process_id: u32, parent_process_id: u32) -> Self {
-        Self {
-            process_id,
-            parent_process_id,
-            creator: ClientId {
-                process: parent_process_id,
-                thread: parent_process_id + 4,
-            },
-            image_file_name: None,
-            command_line: None,
-            file_open_name_available: true,
-            is_subsystem_process: false,
-            is_wow64: false,
-            session_id: 1,
-            create_time: None,
-            creation_status: STATUS_SUCCESS,
-        }
-    }
-}
-
 /// What became of a creation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Creation {
@@ -258,17 +202,6 @@ impl From<Verdict> for Creation {
             vetoed_by: verdict.vetoed_by,
         }
     }
-}
-
-/// A process that exits.
-#[derive(Clone, Copy, Debug)]
-pub struct ProcessExit {
-    /// The process.
-    pub process_id: u32,
-    /// Its last thread, in whose context callbacks run.
-    pub thread_id: u32,
-    /// Its exit status.
-    pub exit_status: NtStatus,
 }
 
 /// What drivers hold of a machine's resources.

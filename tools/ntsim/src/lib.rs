@@ -47,10 +47,8 @@ pub mod loader {
 }
 
 pub use dbg::code_page::CodePage;
-pub use kernel::{
-    Creation, DriverId, Held, Kernel, KernelBuilder, LoadError, ProcessCreation, ProcessExit,
-    UnloadError,
-};
+pub use kernel::{Creation, Held, Kernel, KernelBuilder, LoadError, UnloadError};
 pub use mm::strings::{RawBuffer, RawString};
+pub use nt::{DriverId, ProcessCreation, ProcessExit};
 pub use ps::announcement::Announcement;
 pub use report::{Consequence, Frame, Leftover, Leftovers, Report, Rule, Stopped, Violation};

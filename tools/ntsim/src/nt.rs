@@ -1,4 +1,9 @@
-//! The few NT types that cross the public interface.
+//! The words that the kernel and its host share: a few NT types, processes as
+//! they come and go, and what a driver is called for.
+
+use std::fmt;
+
+use windows_sys::Win32::Foundation::STATUS_SUCCESS;
 
 /// The status that every fallible kernel routine returns; negative is failure.
 pub type NtStatus = i32;
@@ -36,14 +41,107 @@ impl Irql {
     pub const HIGH: Self = Self(15);
 }
 
-impl std::fmt::Display for Irql {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Irql {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             0 => f.write_str("PASSIVE_LEVEL"),
             1 => f.write_str("APC_LEVEL"),
             2 => f.write_str("DISPATCH_LEVEL"),
             15 => f.write_str("HIGH_LEVEL"),
             level => write!(f, "IRQL {level}"),
+        }
+    }
+}
+
+/// A driver that is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DriverId(pub(crate) u32);
+
+/// A process that is about to be created.
+#[derive(Clone, Debug)]
+pub struct ProcessCreation {
+    /// The new process's identifier.
+    pub process_id: u32,
+    /// The process that it inherits from.
+    pub parent_process_id: u32,
+    /// The thread that creates it; callbacks run in its context.
+    pub creator: ClientId,
+    /// The executable's name in NT form, or NULL.
+    pub image_file_name: Option<Vec<u16>>,
+    /// The command line, or NULL.
+    pub command_line: Option<Vec<u16>>,
+    /// Whether `image_file_name` is the name that the file was opened by.
+    pub file_open_name_available: bool,
+    /// Whether it is a process of another subsystem, such as WSL's.
+    pub is_subsystem_process: bool,
+    /// Whether it is a 32-bit process.
+    pub is_wow64: bool,
+    /// The session that it runs in.
+    pub session_id: u32,
+    /// When it was created; now unless told otherwise.
+    pub create_time: Option<SystemTime>,
+    /// `CreationStatus` as the first notify routine finds it: a failure where a
+    /// driver that is not simulated refused the process.
+    pub creation_status: NtStatus,
+}
+
+impl ProcessCreation {
+    /// A plain 64-bit process of session 1, created by its parent's first
+    /// thread, with no name and no command line.
+    #[must_use]
+    pub const fn new(process_id: u32, parent_process_id: u32) -> Self {
+        Self {
+            process_id,
+            parent_process_id,
+            creator: ClientId {
+                process: parent_process_id,
+                thread: parent_process_id + 4,
+            },
+            image_file_name: None,
+            command_line: None,
+            file_open_name_available: true,
+            is_subsystem_process: false,
+            is_wow64: false,
+            session_id: 1,
+            create_time: None,
+            creation_status: STATUS_SUCCESS,
+        }
+    }
+}
+
+/// A process that exits.
+#[derive(Clone, Copy, Debug)]
+pub struct ProcessExit {
+    /// The process.
+    pub process_id: u32,
+    /// Its last thread, in whose context callbacks run.
+    pub thread_id: u32,
+    /// Its exit status.
+    pub exit_status: NtStatus,
+}
+
+/// What the driver is called for.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// Its `DriverEntry`.
+    Load(&'a str),
+    /// Its `DriverUnload`.
+    Unload(&'a str),
+    /// A process is created.
+    Create(u32),
+    /// A process exits.
+    Exit(u32, NtStatus),
+}
+
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Load(service) => write!(f, "DriverEntry of {service}"),
+            Self::Unload(service) => write!(f, "DriverUnload of {service}"),
+            Self::Create(process) => write!(f, "create of process {process:#x}"),
+            Self::Exit(process, status) => {
+                write!(f, "exit of process {process:#x} with status {status:#x}")
+            }
         }
     }
 }

@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::driver_object::DriverObjectMemory;
-use crate::ke::{Context, Event};
-use crate::kernel::{DriverId, Kernel, LoadError, UnloadError};
+use crate::ke::Context;
+use crate::kernel::{Kernel, LoadError, UnloadError};
 use crate::ldr::Module;
 use crate::ldr::backtrace::{Acquisition, Backtrace, CodeAddress};
 use crate::mm::strings::GuestString;
-use crate::nt::{self, ClientId, NtStatus};
+use crate::nt::{self, ClientId, DriverId, Event, NtStatus};
 use crate::ob::handles::{Handle, KERNEL_HANDLE_BITS};
 use crate::ps::process::SYSTEM_PROCESS;
 use crate::report::{Leftover, Leftovers, Report, Rule, Stopped};

@@ -1,7 +1,6 @@
 //! The thread that driver code runs in, as the driver sees it.
 
 use std::cell::{Cell, RefCell};
-use std::fmt;
 use std::sync::Arc;
 
 use super::stack::{self, KernelStack};
@@ -11,35 +10,9 @@ use crate::ex::rundown::Rundown;
 use crate::kernel::Kernel;
 use crate::ldr::Module;
 use crate::ldr::backtrace::{self, Acquisition, Backtrace};
-use crate::nt::{ClientId, Irql, NtStatus};
+use crate::nt::{ClientId, Event, Irql};
 use crate::ob::Object;
 use crate::report::{Report, Rule, Stopped};
-
-/// What the driver is called for.
-#[derive(Clone, Copy, Debug)]
-pub enum Event<'a> {
-    /// Its `DriverEntry`.
-    Load(&'a str),
-    /// Its `DriverUnload`.
-    Unload(&'a str),
-    /// A process is created.
-    Create(u32),
-    /// A process exits.
-    Exit(u32, NtStatus),
-}
-
-impl fmt::Display for Event<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Load(service) => write!(f, "DriverEntry of {service}"),
-            Self::Unload(service) => write!(f, "DriverUnload of {service}"),
-            Self::Create(process) => write!(f, "create of process {process:#x}"),
-            Self::Exit(process, status) => {
-                write!(f, "exit of process {process:#x} with status {status:#x}")
-            }
-        }
-    }
-}
 
 /// A thread of the machine while it runs driver code.
 pub struct Context<'a> {

@@ -1,8 +1,7 @@
 //! Creations in any shape, to see what a driver makes of them.
 
-use crate::kernel::ProcessCreation;
 use crate::mm::strings::RawString;
-use crate::nt::{ClientId, NtStatus};
+use crate::nt::{ClientId, NtStatus, ProcessCreation};
 
 /// A creation as a notify routine is told of it, field by field: also as no
 /// kernel would.

@@ -12,12 +12,11 @@ use windows_sys::Win32::Foundation::{
 use crate::ex::rundown::{Protection, Rundown};
 use crate::io::driver_object;
 use crate::ke::Context;
-use crate::kernel::ProcessCreation;
 use crate::ldr::Module;
 use crate::ldr::backtrace::{Acquisition, Backtrace, CodeAddress};
 use crate::mm::guest;
 use crate::mm::strings::{GuestString, RawString};
-use crate::nt::{self, NtStatus};
+use crate::nt::{self, NtStatus, ProcessCreation};
 use crate::ob::Object;
 use crate::ps::announcement::Announcement;
 use crate::report::{Rule, Stopped};

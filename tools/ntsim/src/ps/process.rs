@@ -7,8 +7,7 @@ use dashmap::DashMap;
 use windows_sys::Win32::Foundation::STATUS_PENDING;
 
 use crate::ke::time;
-use crate::kernel::ProcessCreation;
-use crate::nt::{NtStatus, SystemTime};
+use crate::nt::{NtStatus, ProcessCreation, SystemTime};
 use crate::ob::handles::HandleTable;
 use crate::ob::{Body, Directory, Object};
 

@@ -8,6 +8,7 @@ use crate::dbg::Transcript;
 use crate::{LoadError, ProcessCreation};
 use crate::Announcement;
 use crate::ps::notify::SLOTS;
+use crate::{Kernel, LoadError, ProcessCreation};
 
 /// Loads the driver until all slots are taken, and once more; each of
 /// them then hears of a process and is unloaded. Gives what was wrong.
