@@ -10,17 +10,13 @@ use crate::dbg::{DebugOutput, Discard};
 use crate::ex::pool::Pool;
 use crate::intercept::Interceptor;
 use crate::io::load::{self, Drivers};
-use crate::ke::{Context, time};
 use crate::ldr::Modules;
 use crate::mm::pages::Guarded;
 use crate::mm::strings;
-use crate::nt::{
-    self, ClientId, DriverId, Event, Irql, NtStatus, ProcessCreation, ProcessExit, SystemTime,
-};
+use crate::nt::{DriverId, NtStatus, ProcessCreation};
 use crate::ob::handles::HandleTable;
 use crate::ob::{Directory, Object, Type};
-use crate::ps::announcement::Announcement;
-use crate::ps::notify::{self, NotifyTable, Verdict};
+use crate::ps::notify::NotifyTable;
 use crate::ps::process::{ProcessTable, SYSTEM_PROCESS};
 use crate::ps::short_name::ShortNames;
 use crate::ps::thread::ThreadTable;
@@ -186,24 +182,6 @@ pub enum UnloadError {
     Stopped(#[from] Stopped),
 }
 
-/// What became of a creation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Creation {
-    /// `STATUS_SUCCESS`, or the status with which a driver refused it.
-    pub status: NtStatus,
-    /// The file name of the driver that refused it.
-    pub vetoed_by: Option<String>,
-}
-
-impl From<Verdict> for Creation {
-    fn from(verdict: Verdict) -> Self {
-        Self {
-            status: verdict.status,
-            vetoed_by: verdict.vetoed_by,
-        }
-    }
-}
-
 /// What drivers hold of a machine's resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -242,132 +220,6 @@ impl Kernel {
     /// Where the driver cannot be unloaded or breaks a rule.
     pub fn unload_driver(&self, driver: DriverId) -> Result<Leftovers, UnloadError> {
         load::unload(self, driver)
-    }
-
-    /// Adds a process that was there before anything was watched; no notify
-    /// routine hears of it.
-    pub fn adopt_process(&self, process: &ProcessCreation) {
-        self.processes.insert(&self.objects, process);
-    }
-
-    /// Creates a process: every notify routine is called in the creator's
-    /// context. One that a driver refuses exits again at once, as in Windows.
-    ///
-    /// # Errors
-    /// When the kernel has stopped.
-    pub fn create_process(&self, creation: &ProcessCreation) -> Result<Creation, Stopped> {
-        self.check_running()?;
-        let creator = self
-            .processes
-            .find_or_adopt(&self.objects, creation.creator.process);
-        let process = self.processes.insert(&self.objects, creation);
-        let event = Event::Create(creation.process_id);
-        let context = self.notifying_thread(creator, creation.creator, event);
-        let verdict = notify::creation(&context, &process, creation)?;
-        drop(context);
-        if !nt::succeeded(verdict.status) {
-            self.exit_process(ProcessExit {
-                process_id: creation.process_id,
-                thread_id: creation.process_id.wrapping_add(4),
-                exit_status: verdict.status,
-            })?;
-        }
-        Ok(verdict.into())
-    }
-
-    /// Tells every notify routine of a creation in the shape that `announced`
-    /// gives it, as no kernel does. The process is `announced.process_id` cut to
-    /// 32 bits; [`Self::forget_process`] ends it.
-    ///
-    /// # Errors
-    /// When the kernel has stopped.
-    pub fn announce_creation(&self, announced: &Announcement) -> Result<Creation, Stopped> {
-        self.check_running()?;
-        let current = announced.current;
-        let creator = self.processes.find_or_adopt(&self.objects, current.process);
-        let process_id = announced.process_id as u32;
-        let process = ProcessCreation {
-            is_wow64: announced.is_wow64,
-            session_id: announced.session_id,
-            ..ProcessCreation::new(process_id, 0)
-        };
-        let process = self.processes.insert(&self.objects, &process);
-        let context = self.notifying_thread(creator, current, Event::Create(process_id));
-        notify::announcement(&context, &process, announced).map(Creation::from)
-    }
-
-    /// Ends a process: every notify routine is called in its last thread. A
-    /// process that was never announced is taken as adopted.
-    ///
-    /// # Errors
-    /// When the kernel has stopped.
-    pub fn exit_process(&self, exit: ProcessExit) -> Result<(), Stopped> {
-        let last_thread = ClientId {
-            process: exit.process_id,
-            thread: exit.thread_id,
-        };
-        self.exit_process_at(exit, last_thread, time::now())
-    }
-
-    /// Ends a process at `time`, with the notify routines called in the thread
-    /// `current`, as where the process has no thread of its own to call them in.
-    ///
-    /// # Errors
-    /// When the kernel has stopped.
-    pub fn exit_process_at(
-        &self,
-        exit: ProcessExit,
-        current: ClientId,
-        time: SystemTime,
-    ) -> Result<(), Stopped> {
-        self.check_running()?;
-        let object = self.processes.find_or_adopt(&self.objects, exit.process_id);
-        let process = object.process().expect("a table of processes");
-        process.set_exited(exit.exit_status, time);
-        let current_process = if current.process == exit.process_id {
-            Arc::clone(&object)
-        } else {
-            self.processes.find_or_adopt(&self.objects, current.process)
-        };
-        let event = Event::Exit(exit.process_id, exit.exit_status);
-        let context = self.notifying_thread(current_process, current, event);
-        notify::exit(&context, &object)?;
-        self.bury(exit.process_id, &object);
-        Ok(())
-    }
-
-    /// Takes a process out that is gone without an exit to announce; no notify
-    /// routine hears of it.
-    pub fn forget_process(&self, process_id: u32) {
-        if let Some(object) = self.processes.find(process_id) {
-            self.bury(process_id, &object);
-        }
-    }
-
-    /// Closes what a process has open and lets go of it.
-    fn bury(&self, process_id: u32, object: &Arc<Object>) {
-        let process = object.process().expect("a table of processes");
-        for (_, handle) in process.handles.close_all(|_| true) {
-            self.objects.dereference(&handle.object);
-        }
-        self.threads.forget(&self.objects, process_id);
-        if self.processes.remove(process_id, object) {
-            self.objects.dereference(object);
-        }
-    }
-
-    /// A thread as notify routines find it: at `PASSIVE_LEVEL`, inside a critical
-    /// region.
-    fn notifying_thread<'a>(
-        &'a self,
-        process: Arc<Object>,
-        client: ClientId,
-        event: Event<'a>,
-    ) -> Context<'a> {
-        let context = Context::new(self, process, client, event);
-        debug_assert_eq!(context.irql(), Irql::PASSIVE);
-        context.critical_regions.set(1);
-        context
     }
 
     /// How much the drivers hold at the moment.

@@ -22,6 +22,7 @@
 
 mod arch;
 pub mod dbg;
+mod deliver;
 mod ex;
 pub mod intercept;
 mod io;
@@ -47,7 +48,8 @@ pub mod loader {
 }
 
 pub use dbg::code_page::CodePage;
-pub use kernel::{Creation, Held, Kernel, KernelBuilder, LoadError, UnloadError};
+pub use deliver::Creation;
+pub use kernel::{Held, Kernel, KernelBuilder, LoadError, UnloadError};
 pub use mm::strings::{RawBuffer, RawString};
 pub use nt::{DriverId, ProcessCreation, ProcessExit};
 pub use ps::announcement::Announcement;

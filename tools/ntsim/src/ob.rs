@@ -301,7 +301,7 @@ impl Context<'_> {
     pub fn resolve_handle(&self, value: u64) -> Result<Option<(Arc<Object>, u32)>, Fault> {
         match value {
             CURRENT_PROCESS => Ok(Some((Arc::clone(&self.process), u32::MAX))),
-            CURRENT_THREAD => Ok(Some((self.kernel.threads.get(self), u32::MAX))),
+            CURRENT_THREAD => Ok(Some((self.thread_object(), u32::MAX))),
             _ => {
                 let (table, index) = self.handle_table(value);
                 match table.find(index) {

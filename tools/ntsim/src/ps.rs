@@ -1,18 +1,27 @@
 //! Processes and threads.
 
 pub mod announcement;
+pub mod create_info;
 pub mod notify;
 pub mod process;
 pub mod short_name;
 pub mod thread;
 
-use windows_sys::Win32::Foundation::{STATUS_INVALID_CID, STATUS_SUCCESS};
+use std::sync::Arc;
 
+use windows_sys::Win32::Foundation::{
+    STATUS_ACCESS_DENIED, STATUS_INVALID_CID, STATUS_INVALID_PARAMETER, STATUS_PROCEDURE_NOT_FOUND,
+    STATUS_SUCCESS,
+};
+
+use crate::io::driver_object;
 use crate::ke::Context;
 use crate::mm::guest;
 use crate::nt::Irql;
+use crate::ob::Object;
 use crate::report::Rule;
 use crate::routine::{Call, Failure, Fault, Outcome, Routine, status};
+use notify::{Interface, Registration};
 use process::Process;
 
 /// The routines of the process manager.
@@ -20,24 +29,24 @@ pub const ROUTINES: &[Routine] = &[
     Routine::new(
         "PsSetCreateProcessNotifyRoutine",
         Irql::PASSIVE,
-        notify::set_routine,
+        set_notify_routine,
     )
     .fails_with(Failure::Status)
-    .except(notify::removes_a_registered_one),
+    .except(removes_a_registered_one),
     Routine::new(
         "PsSetCreateProcessNotifyRoutineEx",
         Irql::PASSIVE,
-        notify::set_routine_ex,
+        set_notify_routine_ex,
     )
     .fails_with(Failure::Status)
-    .except(notify::removes_a_registered_one),
+    .except(removes_a_registered_one),
     Routine::new(
         "PsSetCreateProcessNotifyRoutineEx2",
         Irql::PASSIVE,
-        notify::set_routine_ex2,
+        set_notify_routine_ex2,
     )
     .fails_with(Failure::Status)
-    .except(notify::removes_a_registered_one_ex2),
+    .except(removes_a_registered_one_ex2),
     Routine::new("PsGetCurrentProcess", Irql::DISPATCH, current_process),
     Routine::new("IoGetCurrentProcess", Irql::DISPATCH, current_process),
     Routine::new("PsGetCurrentProcessId", Irql::DISPATCH, current_process_id),
@@ -69,6 +78,11 @@ impl Context<'_> {
         self.process.process().expect("a context's process is one")
     }
 
+    /// The current thread's object.
+    pub fn thread_object(&self) -> Arc<Object> {
+        self.kernel.threads.get(&self.kernel.objects, self.client)
+    }
+
     /// Calls `answer` with the process at the address in the first argument.
     fn with_process<T>(
         &self,
@@ -97,7 +111,7 @@ fn current_process_id(call: &Call<'_>) -> Outcome {
 }
 
 fn current_thread(call: &Call<'_>) -> Outcome {
-    Ok(call.context.kernel.threads.get(call.context).address)
+    Ok(call.context.thread_object().address)
 }
 
 fn current_thread_id(call: &Call<'_>) -> Outcome {
@@ -159,5 +173,94 @@ fn lookup_process(call: &Call<'_>) -> Outcome {
     };
     guest::write(result, process.address)?;
     process.hold(context.acquisition());
+    status(STATUS_SUCCESS)
+}
+
+/// `PsSetCreateProcessNotifyRoutine`.
+fn set_notify_routine(call: &Call<'_>) -> Outcome {
+    let [function, remove, ..] = call.registers();
+    set_notify(call, Interface::Legacy, function, remove)
+}
+
+/// `PsSetCreateProcessNotifyRoutineEx`.
+fn set_notify_routine_ex(call: &Call<'_>) -> Outcome {
+    let [function, remove, ..] = call.registers();
+    set_notify(call, Interface::Ex, function, remove)
+}
+
+/// `PsSetCreateProcessNotifyRoutineEx2`.
+fn set_notify_routine_ex2(call: &Call<'_>) -> Outcome {
+    // PsCreateProcessNotifySubsystems, the only type there is.
+    const SUBSYSTEMS: u32 = 0;
+    let [notify_type, function, remove, _] = call.registers();
+    if notify_type as u32 != SUBSYSTEMS {
+        return status(STATUS_INVALID_PARAMETER);
+    }
+    set_notify(call, Interface::Ex2, function, remove)
+}
+
+/// Whether a call of the older two interfaces removes what is registered.
+fn removes_a_registered_one(call: &Call<'_>) -> Option<&'static str> {
+    let [function, remove, ..] = call.registers();
+    removal_is_certain(call, function, remove)
+}
+
+/// Whether a call of the newest interface removes what is registered.
+fn removes_a_registered_one_ex2(call: &Call<'_>) -> Option<&'static str> {
+    let [_, function, remove, _] = call.registers();
+    removal_is_certain(call, function, remove)
+}
+
+fn removal_is_certain(call: &Call<'_>, function: u64, remove: u64) -> Option<&'static str> {
+    (remove as u8 != 0 && call.context.kernel.notify.holds(function))
+        .then_some("removing a registered callback does not fail")
+}
+
+/// `remove` is a `BOOLEAN`: only the low byte counts.
+fn set_notify(call: &Call<'_>, interface: Interface, function: u64, remove: u64) -> Outcome {
+    if remove as u8 == 0 {
+        register(call.context, interface, function)
+    } else {
+        unregister(call.context, interface, function)
+    }
+}
+
+fn register(context: &Context<'_>, interface: Interface, function: u64) -> Outcome {
+    let module = context.kernel.modules.find(function);
+    if interface != Interface::Legacy {
+        // The kernel looks at the image that holds the routine.
+        let allowed = module
+            .as_ref()
+            .is_some_and(|module| driver_object::integrity_forced(context.kernel, module));
+        if !allowed {
+            return status(STATUS_ACCESS_DENIED);
+        }
+    }
+    if context.kernel.notify.holds(function) {
+        context.record(Rule::Registration, interface.name(), || {
+            format!("the notify routine at {function:#x} is registered already")
+        });
+    }
+    let registration = Registration::new(function, interface, module, context.acquisition());
+    status(context.kernel.notify.insert(registration))
+}
+
+fn unregister(context: &Context<'_>, interface: Interface, function: u64) -> Outcome {
+    let notify = &context.kernel.notify;
+    let removed = notify.take(|other| other.function == function && other.interface == interface);
+    let Some(registration) = removed else {
+        context.record(Rule::Registration, interface.name(), || {
+            format!("the notify routine at {function:#x} is removed, which is not registered")
+        });
+        return status(STATUS_PROCEDURE_NOT_FOUND);
+    };
+    if context.notifying.get() == Some(Arc::as_ptr(&registration)) {
+        return Err(Fault::violation(
+            Rule::NotifyRoutine,
+            "a notify routine removes itself: the removal waits for it to return, so neither ends",
+        ));
+    }
+    let kernel = context.kernel;
+    registration.wait(|| kernel.stopped().is_some());
     status(STATUS_SUCCESS)
 }

@@ -25,8 +25,8 @@ use std::sync::Arc;
 
 use crate::CodePage;
 use crate::dbg::DebugOutput;
-use crate::{Kernel, KernelBuilder};
 use crate::report::Leftovers;
+use crate::{Kernel, KernelBuilder};
 
 /// A driver on trial, and the machine that it is tried on.
 #[derive(Clone, Copy)]

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::stack::{self, KernelStack};
 use super::watchdog::Watch;
 use crate::arch::{self, Control};
-use crate::ex::rundown::Rundown;
 use crate::kernel::Kernel;
 use crate::ldr::Module;
 use crate::ldr::backtrace::{self, Acquisition, Backtrace};
 use crate::nt::{ClientId, Event, Irql};
 use crate::ob::Object;
+use crate::ps::notify::Registration;
 use crate::report::{Report, Rule, Stopped};
 
 /// A thread of the machine while it runs driver code.
@@ -26,8 +26,8 @@ pub struct Context<'a> {
     pub event: Event<'a>,
     /// How many critical regions the thread is in.
     pub critical_regions: Cell<u32>,
-    /// The rundown protection of the notify routine that is being called.
-    pub notifying: Cell<Option<*const Rundown>>,
+    /// The notify routine that is being called.
+    pub notifying: Cell<Option<*const Registration>>,
     /// Where the driver changed the level last.
     irql_changed: RefCell<Backtrace>,
     /// Where the driver changed `critical_regions` last.

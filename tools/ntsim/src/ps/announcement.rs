@@ -1,5 +1,6 @@
 //! Creations in any shape, to see what a driver makes of them.
 
+use super::create_info::{self, CreateNotifyInfo};
 use crate::mm::strings::RawString;
 use crate::nt::{ClientId, NtStatus, ProcessCreation};
 
@@ -35,26 +36,13 @@ pub struct Announcement {
     pub creation_status: NtStatus,
 }
 
-const FILE_OPEN_NAME_AVAILABLE: u32 = 1;
-const IS_SUBSYSTEM_PROCESS: u32 = 2;
-
-/// `sizeof(PS_CREATE_NOTIFY_INFO)`.
-const CREATE_NOTIFY_INFO_SIZE: u64 = 0x48;
-
 impl From<&ProcessCreation> for Announcement {
     fn from(creation: &ProcessCreation) -> Self {
-        let mut flags = 0;
-        if creation.file_open_name_available {
-            flags |= FILE_OPEN_NAME_AVAILABLE;
-        }
-        if creation.is_subsystem_process {
-            flags |= IS_SUBSYSTEM_PROCESS;
-        }
         Self {
             process_id: creation.process_id.into(),
             current: creation.creator,
-            size: CREATE_NOTIFY_INFO_SIZE,
-            flags,
+            size: size_of::<CreateNotifyInfo>() as u64,
+            flags: create_info::flags(creation),
             parent_process_id: creation.parent_process_id.into(),
             creating_process_id: creation.creator.process.into(),
             creating_thread_id: creation.creator.thread.into(),

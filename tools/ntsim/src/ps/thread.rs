@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 
-use crate::ke::Context;
 use crate::nt::ClientId;
 use crate::ob::{Body, Directory, Object};
 
@@ -21,15 +20,12 @@ pub struct ThreadTable {
 }
 
 impl ThreadTable {
-    /// The thread that `context` is.
-    pub fn get(&self, context: &Context<'_>) -> Arc<Object> {
-        let client = context.client;
-        let thread = self.known.entry(client).or_insert_with(|| {
-            context
-                .kernel
-                .objects
-                .insert(Body::Thread(Thread { client }))
-        });
+    /// The object of the thread `client`.
+    pub fn get(&self, objects: &Directory, client: ClientId) -> Arc<Object> {
+        let thread = self
+            .known
+            .entry(client)
+            .or_insert_with(|| objects.insert(Body::Thread(Thread { client })));
         Arc::clone(&thread)
     }
 

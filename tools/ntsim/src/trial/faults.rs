@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::oracle::{FailedCall, Finding};
 use super::{Target, describe};
+use crate::Announcement;
 use crate::dbg::Transcript;
 use crate::intercept::{DriverCall, Failure, Interception, Interceptor, Phase};
-use crate::{Kernel, LoadError, ProcessCreation, ProcessExit, UnloadError};
 use crate::nt::{ClientId, NtStatus};
-use crate::Announcement;
+use crate::{Kernel, LoadError, ProcessCreation, ProcessExit, UnloadError};
 
 /// What calls fail with. The last is a status of no system component.
 pub const STATUSES: [NtStatus; 5] = [

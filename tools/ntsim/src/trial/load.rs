@@ -14,8 +14,8 @@ use super::population::Population;
 use super::recorder::Recorder;
 use super::{Target, describe};
 use crate::intercept::{DriverCall, Interception, Interceptor};
-use crate::{Kernel, LoadError};
 use crate::report::Stopped;
+use crate::{Kernel, LoadError};
 
 /// Processes that each processor may have running.
 const RUNNING: usize = 256;

@@ -1,8 +1,8 @@
 //! What knows what a driver has to print.
 
-use crate::{ProcessCreation, ProcessExit};
-use crate::nt::NtStatus;
 use crate::Announcement;
+use crate::nt::NtStatus;
+use crate::{ProcessCreation, ProcessExit};
 
 /// A call that was made to fail while the driver was called once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

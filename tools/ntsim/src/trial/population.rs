@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::{ProcessCreation, ProcessExit};
 use crate::nt::{ClientId, NtStatus};
+use crate::{ProcessCreation, ProcessExit};
 
 /// Process IDs are multiples of four; these are above those of the creator.
 const FIRST_ID: u32 = 0x1_0000;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::load::Error;
 use super::{Target, describe};
-use crate::dbg::Transcript;
-use crate::{LoadError, ProcessCreation};
 use crate::Announcement;
+use crate::dbg::Transcript;
 use crate::ps::notify::SLOTS;
 use crate::{Kernel, LoadError, ProcessCreation};
+use crate::{LoadError, ProcessCreation};
 
 /// Loads the driver until all slots are taken, and once more; each of
 /// them then hears of a process and is unloaded. Gives what was wrong.

@@ -8,9 +8,9 @@ use procmon_log::Line;
 use procmon_log::line::{Destroy, Unloaded};
 
 use super::{Procmon, same};
-use crate::{ProcessCreation, ProcessExit};
 use crate::Announcement;
 use crate::trial::oracle::{Finding, Monitor};
+use crate::{ProcessCreation, ProcessExit};
 
 /// Follows procmon's log.
 pub(super) struct LogMonitor {
