@@ -13,7 +13,7 @@ use crate::ldr::backtrace::{Backtrace, CodeAddress};
 use crate::mm::guest;
 use crate::mm::strings::{GuestString, RawString};
 use crate::nt::{self, ClientId, Event, Irql, NtStatus, ProcessCreation, ProcessExit, SystemTime};
-use crate::ob::Object;
+use crate::ob::object::Object;
 use crate::ps::announcement::Announcement;
 use crate::ps::create_info::{self, CreateNotifyInfo, IS_SUBSYSTEM_PROCESS};
 use crate::ps::notify::{Interface, Registration};

@@ -15,7 +15,7 @@ use crate::mm::pages::Guarded;
 use crate::mm::strings;
 use crate::nt::{DriverId, NtStatus, ProcessCreation};
 use crate::ob::handles::HandleTable;
-use crate::ob::{Directory, Object, Type};
+use crate::ob::object::{Directory, Object, Type};
 use crate::ps::notify::NotifyTable;
 use crate::ps::process::{ProcessTable, SYSTEM_PROCESS};
 use crate::ps::short_name::ShortNames;

@@ -1,31 +1,23 @@
-//! Objects: what a pointer or a handle of a driver leads to.
-//!
-//! Objects are opaque to drivers, so their addresses lie in pages that are
-//! never accessible: a driver that looks inside one faults and is reported.
+//! The object manager: references to objects, and handles to them.
 
 pub mod handles;
+pub mod object;
 
-use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use dashmap::DashMap;
 use windows_sys::Win32::Foundation::{
     STATUS_ACCESS_DENIED, STATUS_INVALID_HANDLE, STATUS_INVALID_PARAMETER,
     STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS,
 };
 
 use crate::ke::Context;
-use crate::ldr::Module;
-use crate::ldr::backtrace::Acquisition;
 use crate::mm::guest;
-use crate::mm::pages::Reservation;
 use crate::nt::{Irql, NtStatus};
 use crate::ps::process::{Process, SYSTEM_PROCESS};
-use crate::ps::thread::Thread;
 use crate::report::Rule;
 use crate::routine::{Call, Failure, Fault, Outcome, Routine, status};
 use handles::{CURRENT_PROCESS, CURRENT_THREAD, Handle, HandleTable, KERNEL_HANDLE_BITS};
+use object::Object;
 
 const OBJ_KERNEL_HANDLE: u32 = 0x200;
 /// All attributes that a caller may give.
@@ -56,211 +48,6 @@ pub const ROUTINES: &[Routine] = &[
     ),
 ];
 
-/// The types that objects have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Type {
-    /// `*PsProcessType`.
-    Process,
-    /// `*PsThreadType`.
-    Thread,
-}
-
-/// What an object is.
-pub enum Body {
-    /// `EPROCESS`.
-    Process(Process),
-    /// `ETHREAD`.
-    Thread(Thread),
-}
-
-/// An object. It exists for drivers while it is in the [`Directory`].
-pub struct Object {
-    /// Its address, as drivers see it.
-    pub address: u64,
-    /// What it is.
-    pub body: Body,
-    /// The kernel's own references, handles among them.
-    references: AtomicU64,
-    /// References that drivers hold.
-    held: Mutex<Vec<Acquisition>>,
-}
-
-impl Object {
-    /// Its type.
-    pub const fn object_type(&self) -> Type {
-        match self.body {
-            Body::Process(_) => Type::Process,
-            Body::Thread(_) => Type::Thread,
-        }
-    }
-
-    /// The process that it is, if it is one.
-    pub const fn process(&self) -> Option<&Process> {
-        match &self.body {
-            Body::Process(process) => Some(process),
-            Body::Thread(_) => None,
-        }
-    }
-
-    /// Gives a driver a reference of its own.
-    pub fn hold(&self, acquired: Acquisition) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.push(acquired);
-    }
-
-    /// What it is, for reports.
-    pub fn describe(&self) -> String {
-        match &self.body {
-            Body::Process(process) => format!("process {:#x}", process.id),
-            Body::Thread(thread) => {
-                format!(
-                    "thread {:#x}.{:#x}",
-                    thread.client.process, thread.client.thread
-                )
-            }
-        }
-    }
-}
-
-/// Bytes of address space that an object takes.
-const OBJECT_SPACING: u64 = 64;
-
-/// Address space for objects: freed addresses come back only after a full
-/// round, so that a stale pointer is noticed.
-const OBJECT_SPACE: usize = 4 << 30;
-
-/// All objects.
-pub struct Directory {
-    space: Reservation,
-    next: AtomicU64,
-    objects: DashMap<u64, Arc<Object>>,
-    process_type: u64,
-    thread_type: u64,
-}
-
-impl Directory {
-    /// A directory without objects.
-    pub fn new() -> io::Result<Self> {
-        let mut directory = Self {
-            space: Reservation::new(OBJECT_SPACE)?,
-            next: AtomicU64::new(0),
-            objects: DashMap::new(),
-            process_type: 0,
-            thread_type: 0,
-        };
-        directory.process_type = directory.new_address();
-        directory.thread_type = directory.new_address();
-        Ok(directory)
-    }
-
-    /// An address that is no other object's.
-    pub fn new_address(&self) -> u64 {
-        loop {
-            let offset = self.next.fetch_add(OBJECT_SPACING, Ordering::Relaxed);
-            let address = self.space.base() as u64 + offset % OBJECT_SPACE as u64;
-            let is_type = address == self.process_type || address == self.thread_type;
-            if !is_type && !self.objects.contains_key(&address) {
-                return address;
-            }
-        }
-    }
-
-    /// Makes an object, with one reference that is the caller's.
-    pub fn insert(&self, body: Body) -> Arc<Object> {
-        let object = Arc::new(Object {
-            address: self.new_address(),
-            body,
-            references: AtomicU64::new(1),
-            held: Mutex::new(Vec::new()),
-        });
-        self.objects.insert(object.address, Arc::clone(&object));
-        object
-    }
-
-    /// The address of an `OBJECT_TYPE`.
-    pub const fn type_address(&self, object_type: Type) -> u64 {
-        match object_type {
-            Type::Process => self.process_type,
-            Type::Thread => self.thread_type,
-        }
-    }
-
-    /// What lies at `address`, for reports.
-    pub fn describe(&self, address: u64) -> Option<String> {
-        if !self.space.contains(address) {
-            return None;
-        }
-        let object = self.objects.get(&(address & !(OBJECT_SPACING - 1)));
-        Some(object.map_or_else(
-            || "an object that is gone; objects are opaque to drivers anyway".into(),
-            |object| {
-                format!(
-                    "inside {}; objects are opaque to drivers",
-                    object.describe()
-                )
-            },
-        ))
-    }
-
-    /// Takes back a reference of the kernel's.
-    pub fn dereference(&self, object: &Object) {
-        if object.references.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.remove_if_unused(object);
-        }
-    }
-
-    fn remove_if_unused(&self, object: &Object) {
-        let held = object.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.is_empty() && object.references.load(Ordering::Acquire) == 0 {
-            self.objects.remove(&object.address);
-        }
-    }
-
-    /// Takes a driver's reference back; gives false where it has none. One
-    /// taken by the same driver goes first.
-    fn release(&self, object: &Object, module: Option<&Arc<Module>>) -> bool {
-        let mut held = object.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = held
-            .iter()
-            .rposition(|acquired| module.is_some_and(|module| acquired.is_by(module)));
-        let Some(index) = own.or_else(|| held.len().checked_sub(1)) else {
-            return false;
-        };
-        held.swap_remove(index);
-        drop(held);
-        self.remove_if_unused(object);
-        true
-    }
-
-    /// Takes away the references that `module` still holds.
-    pub fn release_all(&self, module: &Arc<Module>) -> Vec<(String, Acquisition)> {
-        let mut released = Vec::new();
-        // Collected first: an object without references leaves the directory.
-        let objects: Vec<Arc<Object>> = self
-            .objects
-            .iter()
-            .map(|entry| Arc::clone(entry.value()))
-            .collect();
-        for object in objects {
-            let mut held = object.held.lock().unwrap_or_else(PoisonError::into_inner);
-            let before = held.len();
-            for acquired in held.extract_if(.., |acquired| acquired.is_by(module)) {
-                released.push((object.describe(), acquired));
-            }
-            let changed = held.len() != before;
-            drop(held);
-            if changed {
-                self.remove_if_unused(&object);
-            }
-        }
-        released
-    }
-
-    fn find(&self, address: u64) -> Option<Arc<Object>> {
-        self.objects.get(&address).map(|object| Arc::clone(&object))
-    }
-}
-
 impl Context<'_> {
     /// The object that a driver means by `address`.
     pub fn object(&self, address: u64) -> Result<Arc<Object>, Fault> {
@@ -279,7 +66,7 @@ impl Context<'_> {
 
     /// Opens a handle for the driver in the table that `attributes` ask for.
     fn open_handle(&self, object: &Arc<Object>, attributes: u32, access: u32) -> u64 {
-        object.references.fetch_add(1, Ordering::Relaxed);
+        object.reference();
         let handle = Handle {
             object: Arc::clone(object),
             attributes,
@@ -485,7 +272,7 @@ fn reference_by_pointer(call: &Call<'_>) -> Outcome {
 fn reference_object(call: &Call<'_>) -> Outcome {
     let object = call.context.object(call.registers()[0])?;
     object.hold(call.context.acquisition());
-    Ok(object.references.load(Ordering::Relaxed))
+    Ok(object.references())
 }
 
 fn dereference_object(call: &Call<'_>) -> Outcome {
@@ -501,5 +288,5 @@ fn dereference_object(call: &Call<'_>) -> Outcome {
             ),
         ));
     }
-    Ok(object.references.load(Ordering::Relaxed))
+    Ok(object.references())
 }

@@ -18,7 +18,7 @@ use crate::io::driver_object;
 use crate::ke::Context;
 use crate::mm::guest;
 use crate::nt::Irql;
-use crate::ob::Object;
+use crate::ob::object::Object;
 use crate::report::Rule;
 use crate::routine::{Call, Failure, Fault, Outcome, Routine, status};
 use notify::{Interface, Registration};

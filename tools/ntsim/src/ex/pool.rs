@@ -6,25 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
 
-use crate::ke::Context;
 use crate::ldr::Module;
 use crate::ldr::backtrace::Acquisition;
 use crate::mm::guest;
 use crate::mm::pages::{Guarded, PAGE};
-use crate::nt::Irql;
-use crate::report::Rule;
-use crate::routine::{Call, Fault, Outcome};
-
-const FLAG_UNINITIALIZED: u64 = 0x2;
-const FLAG_NON_PAGED: u64 = 0x40;
-const FLAG_NON_PAGED_EXECUTE: u64 = 0x80;
-const FLAG_PAGED: u64 = 0x100;
-
-/// `PagedPool` and its variants of the older routines' `POOL_TYPE` are odd.
-const TYPE_PAGED: u64 = 1;
-
-/// What blocks hold that were asked for without zeroing.
-const UNINITIALIZED: u8 = 0xcd;
 
 /// What the bytes between a block's end and its guard page hold.
 const SLACK: u8 = 0xfd;
@@ -66,6 +51,35 @@ pub struct LeftBlock {
     pub tag: String,
     /// Where it was allocated.
     pub allocated: Acquisition,
+}
+
+/// What is wrong with the freeing of a block.
+#[derive(Debug, thiserror::Error)]
+pub enum BadFree {
+    /// It is not a block in use.
+    #[error("{address:#x} is freed, which is {what}")]
+    NotInUse {
+        /// What is freed.
+        address: u64,
+        /// What is there.
+        what: String,
+    },
+    /// It was allocated with another tag.
+    #[error("a block with tag {allocated} is freed with tag {freed}")]
+    OtherTag {
+        /// The block's tag.
+        allocated: String,
+        /// The tag that it is freed with.
+        freed: String,
+    },
+    /// The driver has written behind it.
+    #[error("a block of {size} bytes, tag {tag}, was written past its end")]
+    Overrun {
+        /// The block's size.
+        size: usize,
+        /// The block's tag.
+        tag: String,
+    },
 }
 
 impl Pool {
@@ -111,6 +125,67 @@ impl Pool {
             .collect()
     }
 
+    /// Allocates a block of `size` bytes, zeroed or filled with `fill`. None
+    /// where the pool has no more, or not as much.
+    pub fn allocate(
+        &self,
+        size: usize,
+        tag: u32,
+        fill: Option<u8>,
+        allocated: Acquisition,
+    ) -> Option<u64> {
+        if size > LARGEST {
+            return None;
+        }
+        // Blocks of a page or more begin at a page, as in Windows.
+        let alignment = if size >= PAGE { PAGE } else { ALIGNMENT };
+        let memory = Guarded::new(size, alignment).ok()?;
+        if let Some(fill) = fill {
+            memory.write(0, &vec![fill; size]);
+        }
+        let (_, slack) = memory.slack();
+        let length = (slack.end - slack.start) as usize;
+        guest::write_bytes(slack.start, &vec![SLACK; length]).expect("the block's own page");
+        let address = memory.address();
+        let block = Block {
+            memory,
+            tag,
+            allocated,
+        };
+        self.blocks.insert(address, block);
+        Some(address)
+    }
+
+    /// Frees the block at `address`, which has `tag` unless that is 0.
+    ///
+    /// # Errors
+    /// What the driver has done wrong.
+    pub fn free(&self, address: u64, tag: u32) -> Result<(), BadFree> {
+        let Some((_, block)) = self.blocks.remove(&address) else {
+            let what = self
+                .describe(address)
+                .unwrap_or_else(|| "never allocated".into());
+            return Err(BadFree::NotInUse { address, what });
+        };
+        if tag != 0 && tag != block.tag {
+            return Err(BadFree::OtherTag {
+                allocated: tag_text(block.tag),
+                freed: tag_text(tag),
+            });
+        }
+        let (_, slack) = block.memory.slack();
+        let mut bytes = vec![0; (slack.end - slack.start) as usize];
+        guest::read_bytes(slack.start, &mut bytes).expect("the block's own page");
+        if bytes.iter().any(|byte| *byte != SLACK) {
+            return Err(BadFree::Overrun {
+                size: block.memory.size(),
+                tag: tag_text(block.tag),
+            });
+        }
+        self.retire(block);
+        Ok(())
+    }
+
     fn retire(&self, block: Block) {
         // Where the system cannot take the pages away, the block stays usable;
         // dropping it then unmaps it for good.
@@ -131,125 +206,6 @@ impl Pool {
 /// A tag as debuggers show it: four characters, the first in the lowest byte.
 fn tag_text(tag: u32) -> String {
     format!("'{}'", tag.to_le_bytes().escape_ascii())
-}
-
-/// `ExAllocatePool2`.
-pub fn allocate2(call: &Call<'_>) -> Outcome {
-    let [flags, size, tag, _] = call.registers();
-    let kinds = flags & (FLAG_NON_PAGED | FLAG_NON_PAGED_EXECUTE | FLAG_PAGED);
-    if kinds.count_ones() != 1 {
-        return Ok(0);
-    }
-    let fill = (flags & FLAG_UNINITIALIZED != 0).then_some(UNINITIALIZED);
-    take(call, kinds == FLAG_PAGED, size, tag as u32, fill)
-}
-
-/// `ExAllocatePoolWithTag`.
-pub fn allocate_with_tag(call: &Call<'_>) -> Outcome {
-    let [pool_type, size, tag, _] = call.registers();
-    let paged = pool_type & TYPE_PAGED != 0;
-    take(call, paged, size, tag as u32, Some(UNINITIALIZED))
-}
-
-/// `ExAllocatePool`.
-pub fn allocate(call: &Call<'_>) -> Outcome {
-    let [pool_type, size, ..] = call.registers();
-    let tag = u32::from_le_bytes(*b"None");
-    let paged = pool_type & TYPE_PAGED != 0;
-    take(call, paged, size, tag, Some(UNINITIALIZED))
-}
-
-fn take(call: &Call<'_>, paged: bool, size: u64, tag: u32, fill: Option<u8>) -> Outcome {
-    let context = call.context;
-    if paged && context.irql() >= Irql::DISPATCH {
-        return Err(Fault::violation(
-            Rule::Irql,
-            format!("paged pool is allocated at {}", context.irql()),
-        ));
-    }
-    if size == 0 || tag == 0 {
-        let lack = if size == 0 {
-            "of zero bytes"
-        } else {
-            "with a tag of zero"
-        };
-        return Err(Fault::violation(
-            Rule::Pool,
-            format!("pool {lack} is asked for"),
-        ));
-    }
-    let size = usize::try_from(size).expect("64-bit");
-    if size > LARGEST {
-        return Ok(0);
-    }
-    // Blocks of a page or more begin at a page, as in Windows.
-    let alignment = if size >= PAGE { PAGE } else { ALIGNMENT };
-    let Ok(memory) = Guarded::new(size, alignment) else {
-        return Ok(0);
-    };
-    if let Some(fill) = fill {
-        memory.write(0, &vec![fill; size]);
-    }
-    let (_, slack) = memory.slack();
-    let length = (slack.end - slack.start) as usize;
-    guest::write_bytes(slack.start, &vec![SLACK; length])?;
-    let address = memory.address();
-    let block = Block {
-        memory,
-        tag,
-        allocated: context.acquisition(),
-    };
-    context.kernel.pool.blocks.insert(address, block);
-    Ok(address)
-}
-
-/// `ExFreePool`.
-pub fn free(call: &Call<'_>) -> Outcome {
-    give_back(call.context, call.registers()[0], 0)
-}
-
-/// `ExFreePoolWithTag`.
-pub fn free_with_tag(call: &Call<'_>) -> Outcome {
-    let [address, tag, ..] = call.registers();
-    give_back(call.context, address, tag as u32)
-}
-
-fn give_back(context: &Context<'_>, address: u64, tag: u32) -> Outcome {
-    let pool = &context.kernel.pool;
-    let Some((_, block)) = pool.blocks.remove(&address) else {
-        let what = pool
-            .describe(address)
-            .unwrap_or_else(|| "never allocated".into());
-        return Err(Fault::violation(
-            Rule::Pool,
-            format!("{address:#x} is freed, which is {what}"),
-        ));
-    };
-    if tag != 0 && tag != block.tag {
-        return Err(Fault::violation(
-            Rule::Pool,
-            format!(
-                "a block with tag {} is freed with tag {}",
-                tag_text(block.tag),
-                tag_text(tag)
-            ),
-        ));
-    }
-    let (_, slack) = block.memory.slack();
-    let mut bytes = vec![0; (slack.end - slack.start) as usize];
-    guest::read_bytes(slack.start, &mut bytes)?;
-    if bytes.iter().any(|byte| *byte != SLACK) {
-        return Err(Fault::violation(
-            Rule::Pool,
-            format!(
-                "a block of {} bytes, tag {}, was written past its end",
-                block.memory.size(),
-                tag_text(block.tag)
-            ),
-        ));
-    }
-    pool.retire(block);
-    Ok(0)
 }
 
 #[cfg(test)]

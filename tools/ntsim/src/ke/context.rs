@@ -10,7 +10,7 @@ use crate::kernel::Kernel;
 use crate::ldr::Module;
 use crate::ldr::backtrace::{self, Acquisition, Backtrace};
 use crate::nt::{ClientId, Event, Irql};
-use crate::ob::Object;
+use crate::ob::object::Object;
 use crate::ps::notify::Registration;
 use crate::report::{Report, Rule, Stopped};
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Object;
+use super::object::Object;
 use crate::ldr::backtrace::Acquisition;
 
 /// What distinguishes kernel handles: only kernel mode can use them.

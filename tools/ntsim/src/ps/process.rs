@@ -9,7 +9,7 @@ use windows_sys::Win32::Foundation::STATUS_PENDING;
 use crate::ke::time;
 use crate::nt::{NtStatus, ProcessCreation, SystemTime};
 use crate::ob::handles::HandleTable;
-use crate::ob::{Body, Directory, Object};
+use crate::ob::object::{Body, Directory, Object};
 
 /// The process in which `DriverEntry` and `DriverUnload` run.
 pub const SYSTEM_PROCESS: u32 = 4;

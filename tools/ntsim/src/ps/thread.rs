@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dashmap::DashMap;
 
 use crate::nt::ClientId;
-use crate::ob::{Body, Directory, Object};
+use crate::ob::object::{Body, Directory, Object};
 
 /// An `ETHREAD`.
 pub struct Thread {
