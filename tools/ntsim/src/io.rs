@@ -1,7 +1,7 @@
-//! Drivers: loaded, asked to unload, and what is left of them.
+//! The I/O manager: driver objects, and the drivers that are loaded.
 
 pub mod driver_object;
-pub mod load;
+pub mod drivers;
 
 use windows_sys::Win32::Foundation::STATUS_INVALID_DEVICE_REQUEST;
 
@@ -19,7 +19,7 @@ pub const ROUTINES: &[Routine] = &[
 ];
 
 /// Not exported by Windows either; drivers meet it through `MajorFunction`.
-const INVALID_DEVICE_REQUEST: &str = "IopInvalidDeviceRequest";
+pub const INVALID_DEVICE_REQUEST: &str = "IopInvalidDeviceRequest";
 
 fn invalid_device_request(_: &Call<'_>) -> Outcome {
     status(STATUS_INVALID_DEVICE_REQUEST)

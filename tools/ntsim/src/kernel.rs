@@ -1,7 +1,6 @@
 //! One simulated machine: the part of the kernel that its host sees.
 
 use std::io;
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -9,18 +8,18 @@ use crate::dbg::code_page::CodePage;
 use crate::dbg::{DebugOutput, Discard};
 use crate::ex::pool::Pool;
 use crate::intercept::Interceptor;
-use crate::io::load::{self, Drivers};
+use crate::io::drivers::Drivers;
 use crate::ldr::Modules;
 use crate::mm::pages::Guarded;
 use crate::mm::strings;
-use crate::nt::{DriverId, NtStatus, ProcessCreation};
+use crate::nt::ProcessCreation;
 use crate::ob::handles::HandleTable;
 use crate::ob::object::{Directory, Object, Type};
 use crate::ps::notify::NotifyTable;
 use crate::ps::process::{ProcessTable, SYSTEM_PROCESS};
 use crate::ps::short_name::ShortNames;
 use crate::ps::thread::ThreadTable;
-use crate::report::{Leftovers, Report, Stopped, Violation, Violations};
+use crate::report::{Report, Stopped, Violation, Violations};
 use crate::routine;
 
 /// One simulated machine. Any number of threads may call it at once; each call
@@ -130,58 +129,6 @@ impl KernelBuilder {
     }
 }
 
-/// Why a driver could not be loaded.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoadError {
-    /// The file could not be read.
-    #[error("cannot read {file}: {source}")]
-    Read {
-        /// The file.
-        file: String,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The image is not one that this kernel runs.
-    #[error("{file}: {cause}")]
-    Image {
-        /// The file.
-        file: String,
-        /// What is wrong with it.
-        cause: String,
-    },
-    /// A driver with this service name is loaded already.
-    #[error("service {0} is loaded already")]
-    AlreadyLoaded(String),
-    /// `DriverEntry` failed. What it left behind is listed.
-    #[error("DriverEntry returned {status:#010x}")]
-    DriverEntry {
-        /// What it returned.
-        status: NtStatus,
-        /// What it left behind although it failed.
-        leftovers: Leftovers,
-    },
-    /// The driver broke a rule on the way.
-    #[error(transparent)]
-    Stopped(#[from] Stopped),
-}
-
-/// Why a driver could not be unloaded.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum UnloadError {
-    /// No such driver is loaded.
-    #[error("no such driver is loaded")]
-    NotLoaded,
-    /// `DriverEntry` set no `DriverUnload`; Windows keeps such a driver until
-    /// it shuts down (error 1052 of `sc stop`).
-    #[error("the driver has no DriverUnload routine, so it cannot be stopped")]
-    NoUnloadRoutine,
-    /// The driver broke a rule on the way.
-    #[error(transparent)]
-    Stopped(#[from] Stopped),
-}
-
 /// What drivers hold of a machine's resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
@@ -203,23 +150,6 @@ impl Kernel {
             interceptor: None,
             time_limit: TIME_LIMIT,
         }
-    }
-
-    /// Loads the driver image at `path` as service `service` and runs its
-    /// `DriverEntry`. Symbols come from the PDB beside it.
-    ///
-    /// # Errors
-    /// Where the image is refused, `DriverEntry` fails, or a rule is broken.
-    pub fn load_driver(&self, path: &Path, service: &str) -> Result<DriverId, LoadError> {
-        load::load(self, path, service)
-    }
-
-    /// Calls `DriverUnload`, unmaps the image and says what is left of it.
-    ///
-    /// # Errors
-    /// Where the driver cannot be unloaded or breaks a rule.
-    pub fn unload_driver(&self, driver: DriverId) -> Result<Leftovers, UnloadError> {
-        load::unload(self, driver)
     }
 
     /// How much the drivers hold at the moment.

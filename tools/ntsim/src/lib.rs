@@ -29,6 +29,7 @@ mod io;
 mod ke;
 pub mod kernel;
 mod ldr;
+mod load;
 mod mm;
 pub mod nt;
 mod ob;
@@ -49,7 +50,8 @@ pub mod loader {
 
 pub use dbg::code_page::CodePage;
 pub use deliver::Creation;
-pub use kernel::{Held, Kernel, KernelBuilder, LoadError, UnloadError};
+pub use kernel::{Held, Kernel, KernelBuilder};
+pub use load::{LoadError, UnloadError};
 pub use mm::strings::{RawBuffer, RawString};
 pub use nt::{DriverId, ProcessCreation, ProcessExit};
 pub use ps::announcement::Announcement;

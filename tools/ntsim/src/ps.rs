@@ -14,7 +14,6 @@ use windows_sys::Win32::Foundation::{
     STATUS_SUCCESS,
 };
 
-use crate::io::driver_object;
 use crate::ke::Context;
 use crate::mm::guest;
 use crate::nt::Irql;
@@ -231,7 +230,7 @@ fn register(context: &Context<'_>, interface: Interface, function: u64) -> Outco
         // The kernel looks at the image that holds the routine.
         let allowed = module
             .as_ref()
-            .is_some_and(|module| driver_object::integrity_forced(context.kernel, module));
+            .is_some_and(|module| context.kernel.drivers.integrity_forced(module));
         if !allowed {
             return status(STATUS_ACCESS_DENIED);
         }

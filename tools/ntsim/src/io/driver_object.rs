@@ -1,16 +1,12 @@
 //! The `DRIVER_OBJECT` that a driver is given, and what hangs on it.
 
 use std::io;
-use std::sync::Arc;
 
 use bytemuck::{AnyBitPattern, NoUninit};
 
-use super::INVALID_DEVICE_REQUEST;
-use crate::kernel::Kernel;
 use crate::ldr::Module;
 use crate::mm::guest::{self, CountedString};
 use crate::mm::pages::Guarded;
-use crate::routine;
 
 const IO_TYPE_DRIVER: i16 = 4;
 const MAJOR_FUNCTIONS: usize = 28;
@@ -88,8 +84,9 @@ pub struct DriverObjectMemory {
 }
 
 impl DriverObjectMemory {
-    /// Makes the driver object of `module`, loaded as `service`.
-    pub fn new(module: &Module, service: &str) -> io::Result<Self> {
+    /// Makes the driver object of `module`, loaded as `service`. Every entry of
+    /// `MajorFunction` is `invalid_request`.
+    pub fn new(module: &Module, service: &str, invalid_request: u64) -> io::Result<Self> {
         let mut rest = Vec::new();
         let mut string = |text: &str| -> io::Result<CountedString> {
             let units: Vec<u16> = text.encode_utf16().collect();
@@ -130,8 +127,6 @@ impl DriverObjectMemory {
             service_key_name,
         };
         let extension = Guarded::holding(bytemuck::bytes_of(&extension), 8)?;
-        let invalid_request =
-            routine::address(INVALID_DEVICE_REQUEST).expect("a routine of this component");
         let contents = DriverObject {
             object_type: IO_TYPE_DRIVER,
             size: DRIVER_OBJECT_SIZE,
@@ -166,19 +161,11 @@ impl DriverObjectMemory {
         (object.driver_unload != 0).then_some(object.driver_unload)
     }
 
-    fn integrity_forced(&self) -> bool {
+    /// Whether its loader entry says that its integrity was checked.
+    pub fn integrity_forced(&self) -> bool {
         let entry: LoaderEntry = guest::read(self.loader_entry.address()).expect("own memory");
         entry.flags & IMAGE_INTEGRITY_FORCED != 0
     }
-}
-
-/// Whether the loader's entry of `module` says that its integrity was checked:
-/// what `PsSetCreateProcessNotifyRoutineEx` goes by.
-pub fn integrity_forced(kernel: &Kernel, module: &Arc<Module>) -> bool {
-    kernel
-        .drivers
-        .with_object_of(module, DriverObjectMemory::integrity_forced)
-        .unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -1,14 +1,19 @@
 //! Loading a driver, unloading it, and taking stock afterwards.
+//!
+//! The host calls [`Kernel::load_driver`] and [`Kernel::unload_driver`]. They
+//! map the image, bind its imports, and run `DriverEntry` and `DriverUnload` in
+//! a thread of the System process.
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::driver_object::DriverObjectMemory;
+use crate::io::INVALID_DEVICE_REQUEST;
+use crate::io::driver_object::DriverObjectMemory;
+use crate::io::drivers::Driver;
 use crate::ke::Context;
-use crate::kernel::{Kernel, LoadError, UnloadError};
+use crate::kernel::Kernel;
 use crate::ldr::Module;
 use crate::ldr::backtrace::{Acquisition, Backtrace, CodeAddress};
 use crate::mm::strings::GuestString;
@@ -16,6 +21,7 @@ use crate::nt::{self, ClientId, DriverId, Event, NtStatus};
 use crate::ob::handles::{Handle, KERNEL_HANDLE_BITS};
 use crate::ps::process::SYSTEM_PROCESS;
 use crate::report::{Leftover, Leftovers, Report, Rule, Stopped};
+use crate::routine;
 
 /// The thread of the System process that loads and unloads drivers.
 const SYSTEM_WORKER: ClientId = ClientId {
@@ -23,72 +29,60 @@ const SYSTEM_WORKER: ClientId = ClientId {
     thread: 0x1c,
 };
 
-/// A driver.
-struct Driver {
-    service: String,
-    module: Arc<Module>,
-    object: DriverObjectMemory,
-    /// What `DRVO_UNLOAD_INVOKED` says of a driver object.
-    unload_invoked: AtomicBool,
+/// Why a driver could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file could not be read.
+    #[error("cannot read {file}: {source}")]
+    Read {
+        /// The file.
+        file: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The image is not one that this kernel runs.
+    #[error("{file}: {cause}")]
+    Image {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// A driver with this service name is loaded already.
+    #[error("service {0} is loaded already")]
+    AlreadyLoaded(String),
+    /// `DriverEntry` failed. What it left behind is listed.
+    #[error("DriverEntry returned {status:#010x}")]
+    DriverEntry {
+        /// What it returned.
+        status: NtStatus,
+        /// What it left behind although it failed.
+        leftovers: Leftovers,
+    },
+    /// The driver broke a rule on the way.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
 
-/// The drivers that are loaded.
-#[derive(Default)]
-pub struct Drivers {
-    table: Mutex<Table>,
-}
-
-#[derive(Default)]
-struct Table {
-    loaded: HashMap<DriverId, Arc<Driver>>,
-    next: u32,
-}
-
-impl Drivers {
-    /// Calls `answer` with the driver object of `module`.
-    pub fn with_object_of<T>(
-        &self,
-        module: &Arc<Module>,
-        answer: impl FnOnce(&DriverObjectMemory) -> T,
-    ) -> Option<T> {
-        let driver = self
-            .lock()
-            .loaded
-            .values()
-            .find(|driver| Arc::ptr_eq(&driver.module, module))
-            .cloned()?;
-        Some(answer(&driver.object))
-    }
-
-    fn add(&self, driver: Driver) -> Result<(DriverId, Arc<Driver>), LoadError> {
-        let mut table = self.lock();
-        let same_service =
-            |other: &Arc<Driver>| other.service.eq_ignore_ascii_case(&driver.service);
-        if table.loaded.values().any(same_service) {
-            return Err(LoadError::AlreadyLoaded(driver.service));
-        }
-        table.next += 1;
-        let id = DriverId(table.next);
-        let driver = Arc::new(driver);
-        table.loaded.insert(id, Arc::clone(&driver));
-        Ok((id, driver))
-    }
-
-    fn find(&self, id: DriverId) -> Option<Arc<Driver>> {
-        self.lock().loaded.get(&id).cloned()
-    }
-
-    fn remove(&self, id: DriverId) -> Option<Arc<Driver>> {
-        self.lock().loaded.remove(&id)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Why a driver could not be unloaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UnloadError {
+    /// No such driver is loaded.
+    #[error("no such driver is loaded")]
+    NotLoaded,
+    /// `DriverEntry` set no `DriverUnload`; Windows keeps such a driver until
+    /// it shuts down (error 1052 of `sc stop`).
+    #[error("the driver has no DriverUnload routine, so it cannot be stopped")]
+    NoUnloadRoutine,
+    /// The driver broke a rule on the way.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
 }
 
 /// Loads the driver at `path` as `service`.
-pub fn load(kernel: &Kernel, path: &Path, service: &str) -> Result<DriverId, LoadError> {
+fn load(kernel: &Kernel, path: &Path, service: &str) -> Result<DriverId, LoadError> {
     kernel.check_running()?;
     let data = fs::read(path).map_err(|source| LoadError::Read {
         file: path.display().to_string(),
@@ -102,15 +96,18 @@ pub fn load(kernel: &Kernel, path: &Path, service: &str) -> Result<DriverId, Loa
         .modules
         .load(path, &data, &|name| kernel.export(name))
         .map_err(|error| refused(error.to_string()))?;
-    let object = DriverObjectMemory::new(&module, service)
+    let invalid_request = routine::address(INVALID_DEVICE_REQUEST).expect("a routine of io");
+    let object = DriverObjectMemory::new(&module, service, invalid_request)
         .map_err(|error| refused(format!("no memory for its driver object: {error}")));
     let added = object.and_then(|object| {
-        kernel.drivers.add(Driver {
+        let driver = Driver {
             service: service.to_owned(),
             module: Arc::clone(&module),
             object,
             unload_invoked: AtomicBool::new(false),
-        })
+        };
+        let added = kernel.drivers.add(driver);
+        added.ok_or_else(|| LoadError::AlreadyLoaded(service.to_owned()))
     });
     let (id, driver) = match added {
         Ok(added) => added,
@@ -171,7 +168,7 @@ fn enter(kernel: &Kernel, driver: &Driver) -> Result<NtStatus, Stopped> {
 }
 
 /// Unloads the driver `id`.
-pub fn unload(kernel: &Kernel, id: DriverId) -> Result<Leftovers, UnloadError> {
+fn unload(kernel: &Kernel, id: DriverId) -> Result<Leftovers, UnloadError> {
     kernel.check_running()?;
     let driver = kernel.drivers.find(id).ok_or(UnloadError::NotLoaded)?;
     let routine = driver
@@ -262,6 +259,23 @@ struct LeftHandles {
 }
 
 impl Kernel {
+    /// Loads the driver image at `path` as service `service` and runs its
+    /// `DriverEntry`. Symbols come from the PDB beside it.
+    ///
+    /// # Errors
+    /// Where the image is refused, `DriverEntry` fails, or a rule is broken.
+    pub fn load_driver(&self, path: &Path, service: &str) -> Result<DriverId, LoadError> {
+        load(self, path, service)
+    }
+
+    /// Calls `DriverUnload`, unmaps the image and says what is left of it.
+    ///
+    /// # Errors
+    /// Where the driver cannot be unloaded or breaks a rule.
+    pub fn unload_driver(&self, driver: DriverId) -> Result<Leftovers, UnloadError> {
+        unload(self, driver)
+    }
+
     /// Closes the handles that `module` opened.
     fn close_handles_of(&self, module: &Arc<Module>) -> Vec<LeftHandles> {
         let is_its_own = |handle: &Handle| handle.opened.is_by(module);
