@@ -3,10 +3,11 @@
 pub mod pool;
 pub mod rundown;
 
+use crate::intercept::Failure;
 use crate::ke::Context;
 use crate::nt::Irql;
 use crate::report::Rule;
-use crate::routine::{Call, Failure, Fault, Outcome, Routine};
+use crate::routine::{Call, Fault, Outcome, Routine};
 
 const FLAG_UNINITIALIZED: u64 = 0x2;
 const FLAG_NON_PAGED: u64 = 0x40;

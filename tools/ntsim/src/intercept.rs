@@ -4,7 +4,6 @@
 use std::fmt;
 
 use crate::nt::{Event, NtStatus};
-pub use crate::routine::Failure;
 
 /// Sees the calls of drivers. Called from any number of threads at once, on
 /// the thread that makes the call.
@@ -16,6 +15,17 @@ pub trait Interceptor: Send + Sync {
 
     /// A driver calls a routine with arguments that break no rule so far.
     fn called(&self, call: &DriverCall) -> Interception;
+}
+
+/// How a routine fails, seen from a driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It cannot.
+    Never,
+    /// It returns a failing `NTSTATUS`.
+    Status,
+    /// It returns NULL.
+    Null,
 }
 
 /// A call of a routine by a driver.

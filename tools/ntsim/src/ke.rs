@@ -5,10 +5,9 @@ mod fault;
 pub mod stack;
 pub mod time;
 pub mod trap;
-mod watchdog;
+pub mod watchdog;
 
 pub use context::Context;
-pub use watchdog::is_overdue;
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};

@@ -1,35 +1,39 @@
-//! One simulated machine: the part of the kernel that its host sees.
+//! One simulated machine: the tables that its routines read and write.
+//!
+//! [`crate::builder`] makes it, [`crate::load`] and [`crate::deliver`] run
+//! drivers in it. Nothing here calls a driver.
 
-use std::io;
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::dbg::code_page::CodePage;
-use crate::dbg::{DebugOutput, Discard};
+use crate::dbg::output::DebugOutput;
 use crate::ex::pool::Pool;
-use crate::intercept::Interceptor;
+use crate::intercept::{Failure, Interceptor};
 use crate::io::drivers::Drivers;
 use crate::ldr::Modules;
 use crate::mm::pages::Guarded;
 use crate::mm::strings;
-use crate::nt::ProcessCreation;
 use crate::ob::handles::HandleTable;
-use crate::ob::object::{Directory, Object, Type};
+use crate::ob::object::{Directory, Object};
 use crate::ps::notify::NotifyTable;
-use crate::ps::process::{ProcessTable, SYSTEM_PROCESS};
+use crate::ps::process::ProcessTable;
 use crate::ps::short_name::ShortNames;
 use crate::ps::thread::ThreadTable;
 use crate::report::{Report, Stopped, Violation, Violations};
-use crate::routine;
 
 /// One simulated machine. Any number of threads may call it at once; each call
 /// of the host stands for a thread of the machine.
 pub struct Kernel {
-    code_page: CodePage,
-    debug_output: Arc<dyn DebugOutput>,
-    interceptor: Option<Arc<dyn Interceptor>>,
-    stopped: OnceLock<Stopped>,
-    data_exports: Guarded,
+    pub(crate) code_page: CodePage,
+    pub(crate) debug_output: Arc<dyn DebugOutput>,
+    pub(crate) interceptor: Option<Arc<dyn Interceptor>>,
+    pub(crate) stopped: OnceLock<Stopped>,
+    /// What drivers find under each name.
+    pub(crate) exports: HashMap<&'static str, Export>,
+    /// The data among the exports.
+    pub(crate) _data_exports: Guarded,
     pub(crate) drivers: Drivers,
     pub(crate) file_object: u64,
     pub(crate) modules: Modules,
@@ -44,89 +48,13 @@ pub struct Kernel {
     pub(crate) violations: Violations,
 }
 
-/// Data that the kernel exports to drivers, one pointer each.
-const DATA_EXPORTS: [&str; 3] = ["PsProcessType", "PsThreadType", "PsInitialSystemProcess"];
-
-/// Settings of a machine before it starts.
-pub struct KernelBuilder {
-    code_page: CodePage,
-    debug_output: Arc<dyn DebugOutput>,
-    interceptor: Option<Arc<dyn Interceptor>>,
-    time_limit: Duration,
-}
-
-/// How long driver code may take to return, unless told otherwise: far longer
-/// than any callback needs on a machine that is busy.
-const TIME_LIMIT: Duration = Duration::from_secs(20);
-
-impl KernelBuilder {
-    /// How long driver code may take to return before it counts as hanging.
-    #[must_use]
-    pub const fn time_limit(mut self, limit: Duration) -> Self {
-        self.time_limit = limit;
-        self
-    }
-
-    /// The system's ANSI code page; UTF-8 unless told otherwise.
-    #[must_use]
-    pub fn code_page(mut self, code_page: CodePage) -> Self {
-        self.code_page = code_page;
-        self
-    }
-
-    /// Where `DbgPrint` goes; nowhere unless told otherwise.
-    #[must_use]
-    pub fn debug_output(mut self, output: Arc<dyn DebugOutput>) -> Self {
-        self.debug_output = output;
-        self
-    }
-
-    /// Who sees every call of a driver before it is carried out; nobody unless
-    /// told otherwise.
-    #[must_use]
-    pub fn interceptor(mut self, interceptor: Arc<dyn Interceptor>) -> Self {
-        self.interceptor = Some(interceptor);
-        self
-    }
-
-    /// Starts the machine.
-    ///
-    /// # Errors
-    /// When the system has no address space for it.
-    pub fn build(self) -> io::Result<Arc<Kernel>> {
-        let objects = Directory::new()?;
-        let processes = ProcessTable::default();
-        let system = ProcessCreation {
-            session_id: 0,
-            ..ProcessCreation::new(SYSTEM_PROCESS, 0)
-        };
-        let system_process = processes.insert(&objects, &system);
-        let exports = [
-            objects.type_address(Type::Process),
-            objects.type_address(Type::Thread),
-            system_process.address,
-        ];
-        let data_exports = Guarded::holding(bytemuck::bytes_of(&exports), 8)?.read_only()?;
-        Ok(Arc::new(Kernel {
-            code_page: self.code_page,
-            debug_output: self.debug_output,
-            interceptor: self.interceptor,
-            stopped: OnceLock::new(),
-            data_exports,
-            drivers: Drivers::default(),
-            file_object: objects.new_address(),
-            modules: Modules::default(),
-            notify: NotifyTable::default(),
-            objects,
-            pool: Pool::default(),
-            processes,
-            short_names: ShortNames::default(),
-            system_process,
-            threads: ThreadTable::default(),
-            time_limit: self.time_limit,
-            violations: Violations::default(),
-        }))
-    }
+/// What a name that drivers import or look up leads to.
+#[derive(Clone, Copy, Debug)]
+pub struct Export {
+    /// Where it is.
+    pub address: u64,
+    /// How it can fail, if it is a routine.
+    pub failure: Option<Failure>,
 }
 
 /// What drivers hold of a machine's resources.
@@ -141,17 +69,6 @@ pub struct Held {
 }
 
 impl Kernel {
-    /// A machine with everything at its default.
-    #[must_use]
-    pub fn builder() -> KernelBuilder {
-        KernelBuilder {
-            code_page: CodePage::UTF_8,
-            debug_output: Arc::new(Discard),
-            interceptor: None,
-            time_limit: TIME_LIMIT,
-        }
-    }
-
     /// How much the drivers hold at the moment.
     #[must_use]
     pub fn held(&self) -> Held {
@@ -187,14 +104,13 @@ impl Kernel {
 
     /// The address that a driver gets for the name of a routine or of data.
     pub(crate) fn export(&self, name: &str) -> Option<u64> {
+        let export = self.exports.get(name)?;
         if let Some(interceptor) = self.interceptor()
-            && let Some(failure) = routine::failure(name)
+            && let Some(failure) = export.failure
         {
             interceptor.bound(name, failure);
         }
-        let data = DATA_EXPORTS.iter().position(|export| *export == name);
-        data.map(|index| self.data_exports.address() + 8 * index as u64)
-            .or_else(|| routine::address(name))
+        Some(export.address)
     }
 
     /// The table of the handles that every process's threads can use in kernel

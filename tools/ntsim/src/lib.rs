@@ -21,9 +21,12 @@
 )]
 
 mod arch;
+mod builder;
 pub mod dbg;
 mod deliver;
 mod ex;
+mod exports;
+mod gate;
 pub mod intercept;
 mod io;
 mod ke;
@@ -48,9 +51,10 @@ pub mod loader {
     pub use crate::ldr::symbols::{SourcePlace, Symbols};
 }
 
+pub use builder::KernelBuilder;
 pub use dbg::code_page::CodePage;
 pub use deliver::Creation;
-pub use kernel::{Held, Kernel, KernelBuilder};
+pub use kernel::{Held, Kernel};
 pub use load::{LoadError, UnloadError};
 pub use mm::strings::{RawBuffer, RawString};
 pub use nt::{DriverId, ProcessCreation, ProcessExit};

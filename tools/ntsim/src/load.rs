@@ -21,7 +21,6 @@ use crate::nt::{self, ClientId, DriverId, Event, NtStatus};
 use crate::ob::handles::{Handle, KERNEL_HANDLE_BITS};
 use crate::ps::process::SYSTEM_PROCESS;
 use crate::report::{Leftover, Leftovers, Report, Rule, Stopped};
-use crate::routine;
 
 /// The thread of the System process that loads and unloads drivers.
 const SYSTEM_WORKER: ClientId = ClientId {
@@ -96,7 +95,7 @@ fn load(kernel: &Kernel, path: &Path, service: &str) -> Result<DriverId, LoadErr
         .modules
         .load(path, &data, &|name| kernel.export(name))
         .map_err(|error| refused(error.to_string()))?;
-    let invalid_request = routine::address(INVALID_DEVICE_REQUEST).expect("a routine of io");
+    let invalid_request = kernel.exports[INVALID_DEVICE_REQUEST].address;
     let object = DriverObjectMemory::new(&module, service, invalid_request)
         .map_err(|error| refused(format!("no memory for its driver object: {error}")));
     let added = object.and_then(|object| {

@@ -4,8 +4,9 @@ pub mod guest;
 pub mod pages;
 pub mod strings;
 
+use crate::intercept::Failure;
 use crate::nt::Irql;
-use crate::routine::{Call, Failure, Outcome, Routine};
+use crate::routine::{Call, Outcome, Routine};
 
 /// The routines of the memory manager.
 pub const ROUTINES: &[Routine] = &[

@@ -10,12 +10,13 @@ use windows_sys::Win32::Foundation::{
     STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS,
 };
 
+use crate::intercept::Failure;
 use crate::ke::Context;
 use crate::mm::guest;
 use crate::nt::{Irql, NtStatus};
 use crate::ps::process::{Process, SYSTEM_PROCESS};
 use crate::report::Rule;
-use crate::routine::{Call, Failure, Fault, Outcome, Routine, status};
+use crate::routine::{Call, Fault, Outcome, Routine, status};
 use handles::{CURRENT_PROCESS, CURRENT_THREAD, Handle, HandleTable, KERNEL_HANDLE_BITS};
 use object::Object;
 

@@ -14,12 +14,13 @@ use windows_sys::Win32::Foundation::{
     STATUS_SUCCESS,
 };
 
+use crate::intercept::Failure;
 use crate::ke::Context;
 use crate::mm::guest;
 use crate::nt::Irql;
 use crate::ob::object::Object;
 use crate::report::Rule;
-use crate::routine::{Call, Failure, Fault, Outcome, Routine, status};
+use crate::routine::{Call, Fault, Outcome, Routine, status};
 use notify::{Interface, Registration};
 use process::Process;
 

@@ -1,13 +1,10 @@
 //! Kernel routines: what a driver can import, and the one point that every
 //! call of a driver into the kernel passes.
 
-use std::collections::HashMap;
-use std::sync::OnceLock;
-
-use crate::arch::{self, Control, RoutineReference};
-use crate::intercept::{DriverCall, Interception, Phase};
-use crate::ke::{self, Context};
-use crate::mm::{self, guest, guest::BadAddress};
+use crate::arch::Control;
+use crate::intercept::{DriverCall, Failure, Interception, Phase};
+use crate::ke::{Context, watchdog};
+use crate::mm::guest::{self, BadAddress};
 use crate::nt::{Irql, NtStatus};
 use crate::report::{Rule, Stopped};
 
@@ -23,17 +20,6 @@ pub struct Routine {
     certain: Option<Certainty>,
     /// What it does.
     pub body: Body,
-}
-
-/// How a routine fails, seen from a driver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Failure {
-    /// It cannot.
-    Never,
-    /// It returns a failing `NTSTATUS`.
-    Status,
-    /// It returns NULL.
-    Null,
 }
 
 /// Says why a call cannot fail, if it cannot.
@@ -166,6 +152,9 @@ impl Call<'_> {
     }
 }
 
+/// What a routine's thunk carries to [`dispatch`].
+pub type RoutineReference = *const Routine;
+
 /// Runs `routine` for the driver and gives what it returns.
 ///
 /// # Safety
@@ -182,7 +171,7 @@ pub unsafe extern "C" fn dispatch(
     let control = unsafe { &*control };
     // SAFETY: thunks are made from 'static routines only.
     let routine: &'static Routine = unsafe { &*routine };
-    // SAFETY: `ke::call` keeps the context alive while the driver runs.
+    // SAFETY: `Context::call` keeps the context alive while the driver runs.
     let context = unsafe { &*control.context.get().cast::<Context<'_>>() };
     let call = Call {
         context,
@@ -205,7 +194,7 @@ fn check(call: &Call<'_>) -> Result<(), Fault> {
     if call.context.kernel.stopped().is_some() {
         return Err(Fault::Stopped);
     }
-    if ke::is_overdue() {
+    if watchdog::is_overdue() {
         return Err(Fault::violation(
             Rule::Hang,
             "driver code has not returned in time, and still calls routines",
@@ -248,51 +237,4 @@ fn run(call: &Call<'_>) -> Outcome {
         Body::Call(body) => body(call),
         Body::Code(_) => unreachable!("{} has no thunk", call.routine.name),
     }
-}
-
-/// Every component's routines.
-const COMPONENTS: &[&[Routine]] = &[
-    crate::dbg::ROUTINES,
-    crate::ex::ROUTINES,
-    crate::io::ROUTINES,
-    crate::ke::ROUTINES,
-    crate::mm::ROUTINES,
-    crate::ob::ROUTINES,
-    crate::ps::ROUTINES,
-    crate::rtl::ROUTINES,
-    crate::zw::ROUTINES,
-];
-
-/// How the routine `name` can fail, if there is one.
-pub fn failure(name: &str) -> Option<Failure> {
-    let mut routines = COMPONENTS.iter().copied().flatten();
-    routines
-        .find(|routine| routine.name == name)
-        .map(|routine| routine.failure)
-}
-
-/// The address that a driver calls for the routine `name`, if there is one.
-pub fn address(name: &str) -> Option<u64> {
-    static ADDRESSES: OnceLock<HashMap<&'static str, u64>> = OnceLock::new();
-    ADDRESSES.get_or_init(build_thunks).get(name).copied()
-}
-
-/// Makes the thunks of all routines, in executable memory that is never
-/// writable at the same time and that lives as long as the process.
-fn build_thunks() -> HashMap<&'static str, u64> {
-    let routines: Vec<&'static Routine> = COMPONENTS.iter().copied().flatten().collect();
-    let code: Vec<u8> = routines
-        .iter()
-        .flat_map(|routine| arch::thunk(&raw const **routine))
-        .collect();
-    let base = mm::pages::make_code(&code);
-    let thunks = (base..).step_by(arch::THUNK_SIZE);
-    routines
-        .iter()
-        .zip(thunks)
-        .map(|(routine, thunk)| match routine.body {
-            Body::Call(_) => (routine.name, thunk),
-            Body::Code(code) => (routine.name, code as *const () as u64),
-        })
-        .collect()
 }

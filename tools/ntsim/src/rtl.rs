@@ -7,11 +7,12 @@ use windows_sys::Win32::Foundation::{
 };
 
 use crate::arch;
+use crate::intercept::Failure;
 use crate::mm::guest::{self, CountedString};
 use crate::mm::pages::PAGE;
 use crate::nt::Irql;
 use crate::report::Rule;
-use crate::routine::{Call, Failure, Fault, Outcome, Routine, status};
+use crate::routine::{Call, Fault, Outcome, Routine, status};
 
 /// The routines of the run-time library.
 pub const ROUTINES: &[Routine] = &[

@@ -5,11 +5,12 @@ use windows_sys::Win32::Foundation::{
     STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS,
 };
 
+use crate::intercept::Failure;
 use crate::mm::guest::{self, CountedString};
 use crate::nt::Irql;
 use crate::ps::process::Process;
 use crate::report::Rule;
-use crate::routine::{Call, Failure, Outcome, Routine, status};
+use crate::routine::{Call, Outcome, Routine, status};
 
 /// The system services.
 pub const ROUTINES: &[Routine] = &[

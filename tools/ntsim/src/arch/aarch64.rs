@@ -11,11 +11,10 @@ use std::arch::naked_asm;
 use std::cell::Cell;
 use std::mem::offset_of;
 
-use super::{
-    Access, CallSite, Control, Departure, GuardedCopy, RoutineReference, STACK_REGION, TrapCause,
-};
+use super::control::{Control, STACK_REGION};
+use super::registers::Registers;
+use super::words::{Access, CallSite, Departure, GuardedCopy, TrapCause};
 use crate::nt::Irql;
-use crate::routine::dispatch;
 
 /// `IMAGE_FILE_MACHINE_ARM64`: the images that run here.
 pub const IMAGE_MACHINE: u16 = 0xaa64;
@@ -24,7 +23,7 @@ pub const IMAGE_MACHINE: u16 = 0xaa64;
 pub const IMAGE_KIND: &str = "ARM64";
 
 /// Masks a stack pointer to the start of its region.
-const REGION_MASK: u64 = !(STACK_REGION as u64 - 1);
+pub const REGION_MASK: u64 = !(STACK_REGION as u64 - 1);
 
 /// Calls driver code on its own stack.
 ///
@@ -109,94 +108,13 @@ unsafe extern "C" fn leave() {
 /// Leaves the innermost [`enter`] without returning to the driver. Jumped to,
 /// never called, with the host's stack pointer as `enter` left it.
 #[unsafe(naked)]
-unsafe extern "C" fn abandon() {
+pub unsafe extern "C" fn abandon() {
     naked_asm!(
         "mov x0, xzr",
         "mov x1, #1",
         "b {leave}",
         leave = sym leave,
     )
-}
-
-/// What [`call_routine`] stores on the driver's stack: the return address, and
-/// the register arguments right below those that the driver has put there.
-const SPILLED: u64 = 16 + 64;
-
-/// Where every thunk goes, on the driver's stack, with the routine in `x16`.
-///
-/// All arguments of the call, variable ones too, are one array of slots then:
-/// Windows passes the first eight in `x0` to `x7` and each other in eight bytes
-/// of the stack.
-#[unsafe(naked)]
-unsafe extern "C" fn call_routine() {
-    naked_asm!(
-        "stp x30, xzr, [sp, #-{spilled}]!",
-        "stp x0, x1, [sp, #16]",
-        "stp x2, x3, [sp, #32]",
-        "stp x4, x5, [sp, #48]",
-        "stp x6, x7, [sp, #64]",
-        "mov x11, sp",
-        "and x10, x11, #{region_mask}",
-        "str xzr, [x10, #{in_driver}]",
-        "ldr x9, [x10, #{host_stack}]",
-        "mov sp, x9",
-        "ldr x12, [x10, #{driver_stack}]",
-        "ldr x13, [x10, #{driver_frame}]",
-        "stp x12, x13, [sp, #-48]!",
-        "stp x10, x11, [sp, #16]",
-        "stp x29, x30, [sp, #32]",
-        "str x11, [x10, #{driver_stack}]",
-        "str x29, [x10, #{driver_frame}]",
-        "mov x0, x10",
-        "mov x1, x16",
-        "add x2, x11, #16",
-        "bl {dispatch}",
-        "ldp x29, x30, [sp, #32]",
-        "ldp x10, x11, [sp, #16]",
-        "ldp x12, x13, [sp], #48",
-        "str x12, [x10, #{driver_stack}]",
-        "str x13, [x10, #{driver_frame}]",
-        "ldr x9, [x10, #{abandon_flag}]",
-        "cbz x9, 2f",
-        "b {abandon}",
-        "2:",
-        "add sp, x11, #{spilled}",
-        "mov x18, xzr",
-        "mov w9, #1",
-        "str x9, [x10, #{in_driver}]",
-        "ret",
-        spilled = const SPILLED,
-        region_mask = const REGION_MASK,
-        host_stack = const offset_of!(Control, host_stack),
-        in_driver = const offset_of!(Control, in_driver),
-        driver_stack = const offset_of!(Control, driver_stack),
-        driver_frame = const offset_of!(Control, driver_frame),
-        abandon_flag = const offset_of!(Control, abandon),
-        dispatch = sym dispatch,
-        abandon = sym abandon,
-    )
-}
-
-/// Bytes of one thunk.
-pub const THUNK_SIZE: usize = 32;
-
-/// The code that the driver calls for `routine`: loads its reference and goes
-/// to [`call_routine`].
-pub fn thunk(routine: RoutineReference) -> [u8; THUNK_SIZE] {
-    const CODE: [u32; 4] = [
-        0x5800_0090, // ldr x16, the first address below
-        0x5800_00b1, // ldr x17, the second
-        0xd61f_0220, // br x17
-        0xd420_0000, // brk #0, should anything ever fall through
-    ];
-    let mut thunk = [0; THUNK_SIZE];
-    for (word, code) in thunk.chunks_exact_mut(4).zip(CODE) {
-        word.copy_from_slice(&code.to_le_bytes());
-    }
-    thunk[16..24].copy_from_slice(&(routine as u64).to_le_bytes());
-    let target = call_routine as *const () as u64;
-    thunk[24..].copy_from_slice(&target.to_le_bytes());
-    thunk
 }
 
 /// Lets the processor fetch instructions that were just written.
@@ -245,6 +163,10 @@ pub fn in_stack_probe(address: u64) -> bool {
     let start = probe_stack as *const () as u64;
     (start..start + SIZE).contains(&address)
 }
+
+/// What a kernel routine's thunk stores on the driver's stack: the return address, and
+/// the register arguments right below those that the driver has put there.
+pub const SPILLED: u64 = 16 + 64;
 
 /// Where the driver's innermost call of a routine came from.
 pub fn call_site(control: &Control) -> Option<CallSite> {
@@ -297,84 +219,6 @@ const GUARDED_COPY_SIZE: u64 = 13 * 4;
 #[unsafe(naked)]
 unsafe extern "C" fn guarded_copy_faulted() {
     naked_asm!("mov x0, #1", "ret")
-}
-
-/// The registers of a thread at a trap.
-#[derive(Clone, Copy, Debug)]
-pub struct Registers {
-    /// The instruction pointer.
-    pub instruction: u64,
-    /// The stack pointer.
-    stack: u64,
-    /// `x0` to `x30`.
-    general: [u64; 31],
-}
-
-impl Registers {
-    /// The stack pointer.
-    pub const fn stack(&self) -> u64 {
-        self.stack
-    }
-
-    /// The frame pointer.
-    pub const fn frame(&self) -> u64 {
-        self.general[29]
-    }
-
-    /// Where a function returns to that was called and has done nothing yet.
-    pub fn caller<E>(&self, _read: impl FnOnce(u64) -> Result<u64, E>) -> Result<CallSite, E> {
-        Ok(CallSite {
-            return_address: self.general[30],
-            stack: self.stack,
-            frame: self.frame(),
-        })
-    }
-
-    /// Where the breakpoint is that was hit.
-    pub const fn breakpoint(&self) -> u64 {
-        self.instruction
-    }
-
-    /// The code that `__fastfail` was called with, if this is its instruction,
-    /// `brk #0xf003`.
-    pub fn fast_fail<E>(&self, read: impl FnOnce(u64) -> Result<[u8; 4], E>) -> Option<u64> {
-        let instruction = u32::from_le_bytes(read(self.instruction).ok()?);
-        (instruction == breakpoint(FAST_FAIL)).then_some(self.general[0])
-    }
-}
-
-/// Numbers that Windows gives to `brk`.
-const FAST_FAIL: u32 = 0xf003;
-const DIVISION_BY_ZERO: u32 = 0xf004;
-
-const fn breakpoint(number: u32) -> u32 {
-    0xd420_0000 | number << 5
-}
-
-/// Whether an instruction is one that reads, writes or commands the system:
-/// `mrs`, `msr`, `sys` and their like.
-const fn is_system(instruction: u32) -> bool {
-    instruction & 0xffc0_0000 == 0xd500_0000
-}
-
-/// Whether an instruction that accesses memory writes to it.
-const fn is_store(instruction: u32) -> bool {
-    const LOAD: u32 = 1 << 22;
-    const VECTOR: u32 = 1 << 26;
-    // A load from an address relative to the instruction.
-    if instruction & 0x3b00_0000 == 0x1800_0000 {
-        return false;
-    }
-    // One register: two bits tell a store from the kinds of load, except that
-    // the second of them makes a store of a whole vector.
-    if instruction & 0x3a00_0000 == 0x3800_0000 {
-        let atomic = instruction & 0x3b20_0c00 == 0x3820_0000;
-        let kind = instruction >> 22 & 3;
-        let vector = instruction & VECTOR != 0 && instruction >> 30 == 0;
-        return atomic || kind == 0 || (vector && kind == 2);
-    }
-    // Pairs, exclusive accesses, structures of vectors.
-    instruction & LOAD == 0
 }
 
 /// The context of a signal, as the trap handler sees and changes it.

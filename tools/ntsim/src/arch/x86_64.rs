@@ -5,11 +5,10 @@ use std::arch::naked_asm;
 use std::cell::Cell;
 use std::mem::offset_of;
 
-use super::{
-    Access, CallSite, Control, Departure, GuardedCopy, RoutineReference, STACK_REGION, TrapCause,
-};
+use super::control::{Control, STACK_REGION};
+use super::registers::Registers;
+use super::words::{Access, CallSite, Departure, GuardedCopy, TrapCause};
 use crate::nt::Irql;
-use crate::routine::dispatch;
 
 /// `IMAGE_FILE_MACHINE_AMD64`: the images that run here.
 pub const IMAGE_MACHINE: u16 = 0x8664;
@@ -19,7 +18,7 @@ pub const IMAGE_KIND: &str = "x64";
 
 /// Masks a stack pointer to the start of its region.
 #[expect(clippy::cast_possible_wrap, reason = "a small power of two")]
-const REGION_MASK: i32 = -(STACK_REGION as i32);
+pub const REGION_MASK: i32 = -(STACK_REGION as i32);
 
 /// Calls driver code on its own stack.
 ///
@@ -96,7 +95,7 @@ unsafe extern "sysv64" fn leave() {
 /// Leaves the innermost [`enter`] without returning to the driver. Jumped to,
 /// never called, with the host's stack pointer as `enter` left it.
 #[unsafe(naked)]
-unsafe extern "sysv64" fn abandon() {
+pub unsafe extern "sysv64" fn abandon() {
     naked_asm!(
         "cld",
         "xor eax, eax",
@@ -104,99 +103,6 @@ unsafe extern "sysv64" fn abandon() {
         "jmp {leave}",
         leave = sym leave,
     )
-}
-
-/// Where every thunk goes, on the driver's stack, with the routine in `rax`.
-///
-/// The register arguments are stored in the home space that the calling
-/// convention gives the callee, so that all arguments of the call, variable
-/// ones too, are one array of slots above the return address.
-#[unsafe(naked)]
-unsafe extern "sysv64" fn call_routine() {
-    naked_asm!(
-        "mov [rsp + 8], rcx",
-        "mov [rsp + 16], rdx",
-        "mov [rsp + 24], r8",
-        "mov [rsp + 32], r9",
-        "mov r11, rsp",
-        "mov r10, rsp",
-        "and r10, {region_mask}",
-        "mov qword ptr [r10 + {in_driver}], 0",
-        "mov rsp, [r10 + {host_stack}]",
-        // What the Microsoft convention preserves and System V does not.
-        "push rdi",
-        "push rsi",
-        "push qword ptr [r10 + {driver_stack}]",
-        "push qword ptr [r10 + {driver_frame}]",
-        "push r10",
-        "push r11",
-        "sub rsp, 160",
-        "movaps [rsp], xmm6",
-        "movaps [rsp + 16], xmm7",
-        "movaps [rsp + 32], xmm8",
-        "movaps [rsp + 48], xmm9",
-        "movaps [rsp + 64], xmm10",
-        "movaps [rsp + 80], xmm11",
-        "movaps [rsp + 96], xmm12",
-        "movaps [rsp + 112], xmm13",
-        "movaps [rsp + 128], xmm14",
-        "movaps [rsp + 144], xmm15",
-        "mov [r10 + {driver_stack}], r11",
-        "mov [r10 + {driver_frame}], rbp",
-        "cld",
-        "mov rdi, r10",
-        "mov rsi, rax",
-        "lea rdx, [r11 + 8]",
-        "call {dispatch}",
-        "movaps xmm6, [rsp]",
-        "movaps xmm7, [rsp + 16]",
-        "movaps xmm8, [rsp + 32]",
-        "movaps xmm9, [rsp + 48]",
-        "movaps xmm10, [rsp + 64]",
-        "movaps xmm11, [rsp + 80]",
-        "movaps xmm12, [rsp + 96]",
-        "movaps xmm13, [rsp + 112]",
-        "movaps xmm14, [rsp + 128]",
-        "movaps xmm15, [rsp + 144]",
-        "add rsp, 160",
-        "pop r11",
-        "pop r10",
-        "pop qword ptr [r10 + {driver_frame}]",
-        "pop qword ptr [r10 + {driver_stack}]",
-        "pop rsi",
-        "pop rdi",
-        "cmp qword ptr [r10 + {abandon_flag}], 0",
-        "jne {abandon}",
-        "mov rsp, r11",
-        "mov qword ptr [r10 + {in_driver}], 1",
-        "ret",
-        region_mask = const REGION_MASK,
-        host_stack = const offset_of!(Control, host_stack),
-        in_driver = const offset_of!(Control, in_driver),
-        driver_stack = const offset_of!(Control, driver_stack),
-        driver_frame = const offset_of!(Control, driver_frame),
-        abandon_flag = const offset_of!(Control, abandon),
-        dispatch = sym dispatch,
-        abandon = sym abandon,
-    )
-}
-
-/// Bytes of one thunk.
-pub const THUNK_SIZE: usize = 32;
-
-/// The code that the driver calls for `routine`: loads its reference and goes
-/// to [`call_routine`].
-pub fn thunk(routine: RoutineReference) -> [u8; THUNK_SIZE] {
-    // `int3` after the end, should anything ever fall through.
-    let mut code = [0xcc; THUNK_SIZE];
-    // mov rax, imm64
-    code[..2].copy_from_slice(&[0x48, 0xb8]);
-    code[2..10].copy_from_slice(&(routine as u64).to_le_bytes());
-    // jmp [rip + 0], and the address that it reads
-    code[10..16].copy_from_slice(&[0xff, 0x25, 0, 0, 0, 0]);
-    let target = call_routine as *const () as u64;
-    code[16..24].copy_from_slice(&target.to_le_bytes());
-    code
 }
 
 /// Lets the processor fetch instructions that were just written: this one
@@ -304,52 +210,6 @@ const GUARDED_COPY_SIZE: u64 = 63;
 #[unsafe(naked)]
 unsafe extern "sysv64" fn guarded_copy_faulted() {
     naked_asm!("mov eax, 1", "ret")
-}
-
-/// The registers of a thread at a trap.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Registers {
-    /// The instruction pointer.
-    pub instruction: u64,
-    /// The flags.
-    pub flags: u64,
-    /// `rax` `rcx` `rdx` `rbx` `rsp` `rbp` `rsi` `rdi` `r8`…`r15`: the order in
-    /// which instructions number them.
-    pub general: [u64; 16],
-}
-
-impl Registers {
-    /// The stack pointer.
-    pub const fn stack(&self) -> u64 {
-        self.general[4]
-    }
-
-    /// The frame pointer.
-    pub const fn frame(&self) -> u64 {
-        self.general[5]
-    }
-
-    /// Where a function returns to that was called and has done nothing yet.
-    pub fn caller<E>(&self, read: impl FnOnce(u64) -> Result<u64, E>) -> Result<CallSite, E> {
-        Ok(CallSite {
-            return_address: read(self.stack())?,
-            stack: self.stack() + 8,
-            frame: self.frame(),
-        })
-    }
-
-    /// Where the breakpoint is that was hit: `int3` is one byte long, and the
-    /// processor has gone past it.
-    pub const fn breakpoint(&self) -> u64 {
-        self.instruction.wrapping_sub(1)
-    }
-
-    /// The code that `__fastfail` was called with, if this is its instruction,
-    /// `int 29h`.
-    pub fn fast_fail<E>(&self, read: impl FnOnce(u64) -> Result<[u8; 2], E>) -> Option<u64> {
-        let instruction = read(self.instruction).ok()?;
-        (instruction == [0xcd, 0x29]).then_some(self.general[1])
-    }
 }
 
 /// The context of a signal, as the trap handler sees and changes it.
