@@ -12,7 +12,7 @@ use std::cell::Cell;
 use std::mem::offset_of;
 
 use super::control::{Control, STACK_REGION};
-use super::registers::Registers;
+use super::registers::{Registers, breakpoint};
 use super::words::{Access, CallSite, Departure, GuardedCopy, TrapCause};
 use crate::nt::Irql;
 
@@ -219,6 +219,35 @@ const GUARDED_COPY_SIZE: u64 = 13 * 4;
 #[unsafe(naked)]
 unsafe extern "C" fn guarded_copy_faulted() {
     naked_asm!("mov x0, #1", "ret")
+}
+
+/// The number that Windows gives to the `brk` of a division by zero.
+const DIVISION_BY_ZERO: u32 = 0xf004;
+
+/// Whether an instruction is one that reads, writes or commands the system:
+/// `mrs`, `msr`, `sys` and their like.
+const fn is_system(instruction: u32) -> bool {
+    instruction & 0xffc0_0000 == 0xd500_0000
+}
+
+/// Whether an instruction that accesses memory writes to it.
+const fn is_store(instruction: u32) -> bool {
+    const LOAD: u32 = 1 << 22;
+    const VECTOR: u32 = 1 << 26;
+    // A load from an address relative to the instruction.
+    if instruction & 0x3b00_0000 == 0x1800_0000 {
+        return false;
+    }
+    // One register: two bits tell a store from the kinds of load, except that
+    // the second of them makes a store of a whole vector.
+    if instruction & 0x3a00_0000 == 0x3800_0000 {
+        let atomic = instruction & 0x3b20_0c00 == 0x3820_0000;
+        let kind = instruction >> 22 & 3;
+        let vector = instruction & VECTOR != 0 && instruction >> 30 == 0;
+        return atomic || kind == 0 || (vector && kind == 2);
+    }
+    // Pairs, exclusive accesses, structures of vectors.
+    instruction & LOAD == 0
 }
 
 /// The context of a signal, as the trap handler sees and changes it.

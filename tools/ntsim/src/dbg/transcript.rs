@@ -3,7 +3,7 @@
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{DebugMessage, DebugOutput};
+use super::output::{DebugMessage, DebugOutput};
 
 /// Keeps what drivers print, one message for each `DbgPrint`, in their order.
 #[derive(Debug, Default)]

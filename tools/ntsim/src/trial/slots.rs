@@ -7,7 +7,6 @@ use super::{Target, describe};
 use crate::Announcement;
 use crate::dbg::Transcript;
 use crate::ps::notify::SLOTS;
-use crate::{Kernel, LoadError, ProcessCreation};
 use crate::{LoadError, ProcessCreation};
 
 /// Loads the driver until all slots are taken, and once more; each of

@@ -8,9 +8,9 @@ pub struct Registers {
     /// The instruction pointer.
     pub instruction: u64,
     /// The stack pointer.
-    stack: u64,
+    pub stack: u64,
     /// `x0` to `x30`.
-    general: [u64; 31],
+    pub general: [u64; 31],
 }
 
 impl Registers {
@@ -46,36 +46,10 @@ impl Registers {
     }
 }
 
-/// Numbers that Windows gives to `brk`.
+/// The number that Windows gives to the `brk` of `__fastfail`.
 const FAST_FAIL: u32 = 0xf003;
-const DIVISION_BY_ZERO: u32 = 0xf004;
 
-const fn breakpoint(number: u32) -> u32 {
+/// The instruction `brk #number`.
+pub const fn breakpoint(number: u32) -> u32 {
     0xd420_0000 | number << 5
-}
-
-/// Whether an instruction is one that reads, writes or commands the system:
-/// `mrs`, `msr`, `sys` and their like.
-const fn is_system(instruction: u32) -> bool {
-    instruction & 0xffc0_0000 == 0xd500_0000
-}
-
-/// Whether an instruction that accesses memory writes to it.
-const fn is_store(instruction: u32) -> bool {
-    const LOAD: u32 = 1 << 22;
-    const VECTOR: u32 = 1 << 26;
-    // A load from an address relative to the instruction.
-    if instruction & 0x3b00_0000 == 0x1800_0000 {
-        return false;
-    }
-    // One register: two bits tell a store from the kinds of load, except that
-    // the second of them makes a store of a whole vector.
-    if instruction & 0x3a00_0000 == 0x3800_0000 {
-        let atomic = instruction & 0x3b20_0c00 == 0x3820_0000;
-        let kind = instruction >> 22 & 3;
-        let vector = instruction & VECTOR != 0 && instruction >> 30 == 0;
-        return atomic || kind == 0 || (vector && kind == 2);
-    }
-    // Pairs, exclusive accesses, structures of vectors.
-    instruction & LOAD == 0
 }
