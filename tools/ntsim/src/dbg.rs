@@ -9,11 +9,11 @@ use std::cell::RefCell;
 
 use windows_sys::Win32::Foundation::STATUS_SUCCESS;
 
-use crate::ke::Context as Thread;
 use crate::mm::guest::{self, BadAddress};
 use crate::nt::Irql;
 use crate::report::Rule;
 use crate::routine::{Call, Fault, Outcome, Routine, status};
+use crate::thread::Context as Thread;
 use format::{Arguments, Context, FormatError, Printed};
 pub use output::{DebugMessage, DebugOutput, Discard, OUTPUT_LIMIT};
 pub use transcript::Transcript;

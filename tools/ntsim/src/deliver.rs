@@ -7,7 +7,7 @@
 use std::ptr;
 use std::sync::Arc;
 
-use crate::ke::{Context, time};
+use crate::ke::time;
 use crate::kernel::Kernel;
 use crate::ldr::backtrace::{Backtrace, CodeAddress};
 use crate::mm::guest;
@@ -18,6 +18,7 @@ use crate::ps::announcement::Announcement;
 use crate::ps::create_info::{self, CreateNotifyInfo, IS_SUBSYSTEM_PROCESS};
 use crate::ps::notify::{Interface, Registration};
 use crate::report::{Rule, Stopped};
+use crate::thread::Context;
 
 /// What became of a creation.
 #[derive(Clone, Debug, PartialEq, Eq)]

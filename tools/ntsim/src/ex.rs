@@ -4,10 +4,10 @@ pub mod pool;
 pub mod rundown;
 
 use crate::intercept::Failure;
-use crate::ke::Context;
 use crate::nt::Irql;
 use crate::report::Rule;
 use crate::routine::{Call, Fault, Outcome, Routine};
+use crate::thread::Context;
 
 const FLAG_UNINITIALIZED: u64 = 0x2;
 const FLAG_NON_PAGED: u64 = 0x40;

@@ -1,13 +1,9 @@
 //! The kernel's core: levels, critical regions, stacks, traps, time.
 
-pub mod context;
-mod fault;
 pub mod stack;
 pub mod time;
 pub mod trap;
 pub mod watchdog;
-
-pub use context::Context;
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};

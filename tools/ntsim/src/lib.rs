@@ -41,6 +41,7 @@ pub mod report;
 mod routine;
 mod rtl;
 pub mod source;
+mod thread;
 pub mod trial;
 mod zw;
 

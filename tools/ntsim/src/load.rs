@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::io::INVALID_DEVICE_REQUEST;
 use crate::io::driver_object::DriverObjectMemory;
 use crate::io::drivers::Driver;
-use crate::ke::Context;
 use crate::kernel::Kernel;
 use crate::ldr::Module;
 use crate::ldr::backtrace::{Acquisition, Backtrace, CodeAddress};
@@ -21,6 +20,7 @@ use crate::nt::{self, ClientId, DriverId, Event, NtStatus};
 use crate::ob::handles::{Handle, KERNEL_HANDLE_BITS};
 use crate::ps::process::SYSTEM_PROCESS;
 use crate::report::{Leftover, Leftovers, Report, Rule, Stopped};
+use crate::thread::Context;
 
 /// The thread of the System process that loads and unloads drivers.
 const SYSTEM_WORKER: ClientId = ClientId {

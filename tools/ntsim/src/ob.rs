@@ -11,12 +11,12 @@ use windows_sys::Win32::Foundation::{
 };
 
 use crate::intercept::Failure;
-use crate::ke::Context;
 use crate::mm::guest;
 use crate::nt::{Irql, NtStatus};
 use crate::ps::process::{Process, SYSTEM_PROCESS};
 use crate::report::Rule;
 use crate::routine::{Call, Fault, Outcome, Routine, status};
+use crate::thread::Context;
 use handles::{CURRENT_PROCESS, CURRENT_THREAD, Handle, HandleTable, KERNEL_HANDLE_BITS};
 use object::Object;
 

@@ -15,12 +15,12 @@ use windows_sys::Win32::Foundation::{
 };
 
 use crate::intercept::Failure;
-use crate::ke::Context;
 use crate::mm::guest;
 use crate::nt::Irql;
 use crate::ob::object::Object;
 use crate::report::Rule;
 use crate::routine::{Call, Fault, Outcome, Routine, status};
+use crate::thread::Context;
 use notify::{Interface, Registration};
 use process::Process;
 

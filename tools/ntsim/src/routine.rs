@@ -3,10 +3,11 @@
 
 use crate::arch::Control;
 use crate::intercept::{DriverCall, Failure, Interception, Phase};
-use crate::ke::{Context, watchdog};
+use crate::ke::watchdog;
 use crate::mm::guest::{self, BadAddress};
 use crate::nt::{Irql, NtStatus};
 use crate::report::{Rule, Stopped};
+use crate::thread::Context;
 
 /// A routine that the kernel exports to drivers.
 pub struct Routine {

@@ -1,8 +1,8 @@
 //! What a processor exception in driver code means.
 
-use super::context::Context;
-use super::stack;
+use super::Context;
 use crate::arch::{Access, Trap, TrapCause};
+use crate::ke::stack;
 use crate::ldr::backtrace;
 use crate::mm::guest;
 use crate::report::{Report, Rule};

@@ -1,11 +1,17 @@
 //! The thread that driver code runs in, as the driver sees it.
+//!
+//! [`crate::load`] and [`crate::deliver`] make one for each call of a driver;
+//! routines find it in their [`crate::routine::Call`].
+
+mod fault;
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use super::stack::{self, KernelStack};
-use super::watchdog::Watch;
 use crate::arch::{self, Control};
+use crate::ke::stack::{self, KernelStack};
+use crate::ke::trap;
+use crate::ke::watchdog::Watch;
 use crate::kernel::Kernel;
 use crate::ldr::Module;
 use crate::ldr::backtrace::{self, Acquisition, Backtrace};
@@ -44,7 +50,7 @@ impl<'a> Context<'a> {
         client: ClientId,
         event: Event<'a>,
     ) -> Self {
-        super::trap::install();
+        trap::install();
         let stack = KernelStack::take()
             .unwrap_or_else(|error| panic!("no address space for a kernel stack: {error}"));
         stack.control().irql.set(Irql::PASSIVE);
@@ -103,7 +109,7 @@ impl<'a> Context<'a> {
         }
         if departure.abandoned != 0 {
             if let Some(trap) = control.trap.take() {
-                super::fault::report(self, &trap);
+                fault::report(self, &trap);
             }
             return Err(self.kernel.stopped().expect("abandoned for a reason"));
         }
