@@ -2,6 +2,7 @@
 //! address to a name.
 
 pub mod backtrace;
+mod check;
 pub mod code;
 pub mod image;
 pub mod map;

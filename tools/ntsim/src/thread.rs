@@ -109,7 +109,10 @@ impl<'a> Context<'a> {
         }
         if departure.abandoned != 0 {
             if let Some(trap) = control.trap.take() {
-                fault::report(self, &trap);
+                let (rule, message) = fault::explain(self.kernel, control, &trap);
+                let backtrace = backtrace::of_trap(control, &self.kernel.modules, &trap);
+                self.kernel
+                    .stop(self.describe(rule, message, None, &backtrace));
             }
             return Err(self.kernel.stopped().expect("abandoned for a reason"));
         }

@@ -6,6 +6,8 @@
 //! functions of the unwind data, and whatever else is reached from them, from
 //! the entry point, or from an address that code or data holds.
 
+mod instruction;
+
 #[cfg(target_arch = "aarch64")]
 mod aarch64;
 #[cfg(target_arch = "aarch64")]
@@ -30,18 +32,6 @@ pub struct Forbidden {
     pub kind: &'static str,
     /// Its name.
     pub mnemonic: String,
-}
-
-/// One instruction, as far as it matters here.
-struct Instruction {
-    /// Its bytes.
-    length: u32,
-    /// Kind and name, where it is forbidden.
-    forbidden: Option<(&'static str, String)>,
-    /// Code that it goes to, or takes the address of.
-    target: Option<u64>,
-    /// Whether the instruction behind it may be next.
-    goes_on: bool,
 }
 
 /// The forbidden instructions of `image`, in order of address.

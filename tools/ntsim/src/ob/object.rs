@@ -13,7 +13,7 @@ use crate::ldr::Module;
 use crate::ldr::backtrace::Acquisition;
 use crate::mm::pages::Reservation;
 use crate::ps::process::Process;
-use crate::ps::thread::Thread;
+use crate::ps::thread::ThreadObject;
 
 /// The types that objects have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum Body {
     /// `EPROCESS`.
     Process(Process),
     /// `ETHREAD`.
-    Thread(Thread),
+    Thread(ThreadObject),
 }
 
 /// An object. It exists for drivers while it is in the [`Directory`].

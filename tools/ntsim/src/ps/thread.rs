@@ -8,7 +8,7 @@ use crate::nt::ClientId;
 use crate::ob::object::{Body, Directory, Object};
 
 /// An `ETHREAD`.
-pub struct Thread {
+pub struct ThreadObject {
     /// Its identifier and its process's.
     pub client: ClientId,
 }
@@ -25,7 +25,7 @@ impl ThreadTable {
         let thread = self
             .known
             .entry(client)
-            .or_insert_with(|| objects.insert(Body::Thread(Thread { client })));
+            .or_insert_with(|| objects.insert(Body::Thread(ThreadObject { client })));
         Arc::clone(&thread)
     }
 

@@ -1,26 +1,13 @@
 //! What a processor exception in driver code means.
 
-use super::Context;
-use crate::arch::{Access, Trap, TrapCause};
+use crate::arch::{Access, Control, Trap, TrapCause};
 use crate::ke::stack;
-use crate::ldr::backtrace;
+use crate::kernel::Kernel;
 use crate::mm::guest;
-use crate::report::{Report, Rule};
+use crate::report::Rule;
 
-/// Stops the kernel with a report of `trap`.
-pub fn report(context: &Context<'_>, trap: &Trap) {
-    let (rule, message) = explain(context, trap);
-    let backtrace = backtrace::of_trap(context.control(), &context.kernel.modules, trap);
-    context.kernel.stop(Report {
-        rule,
-        message,
-        routine: None,
-        backtrace: context.kernel.modules.symbolize(&backtrace),
-        event: Some(context.event.to_string()),
-    });
-}
-
-fn explain(context: &Context<'_>, trap: &Trap) -> (Rule, String) {
+/// The rule that the driver broke on the stack of `control`, and how.
+pub fn explain(kernel: &Kernel, control: &Control, trap: &Trap) -> (Rule, String) {
     let instruction = trap.registers.instruction;
     if !matches!(trap.cause, TrapCause::Memory { .. })
         && let Some(code) = trap.registers.fast_fail(guest::read)
@@ -28,11 +15,11 @@ fn explain(context: &Context<'_>, trap: &Trap) -> (Rule, String) {
         return (Rule::Fault, format!("__fastfail with code {code:#x}"));
     }
     match trap.cause {
-        TrapCause::Memory { address, .. } if stack::is_guard(context.control(), address) => (
+        TrapCause::Memory { address, .. } if stack::is_guard(control, address) => (
             Rule::StackOverflow,
             format!(
                 "the 24 KB kernel stack is used up: access to {address:#x}, {} bytes below its end",
-                stack::bounds(context.control()).start - address
+                stack::bounds(control).start - address
             ),
         ),
         TrapCause::Memory { address, access } => {
@@ -41,7 +28,7 @@ fn explain(context: &Context<'_>, trap: &Trap) -> (Rule, String) {
                 Access::Write => "write to",
                 Access::Execute => "call or jump to",
             };
-            let what = context.kernel.describe_address(address);
+            let what = kernel.describe_address(address);
             (Rule::Fault, format!("{verb} {address:#x}{what}"))
         }
         TrapCause::Protection => (
@@ -62,7 +49,7 @@ fn explain(context: &Context<'_>, trap: &Trap) -> (Rule, String) {
             Rule::Hang,
             format!(
                 "driver code has not returned within {:?}",
-                context.kernel.time_limit
+                kernel.time_limit
             ),
         ),
         TrapCause::Breakpoint => {

@@ -3,7 +3,7 @@
 //! registers and instructions that programs may not use, nor with calls of a
 //! hypervisor or of the firmware.
 
-use super::Instruction;
+use super::instruction::Instruction;
 
 /// Bytes of every instruction.
 const LENGTH: u32 = 4;

@@ -8,7 +8,7 @@ use iced_x86::{
     CpuidFeature, Decoder, DecoderOptions, EncodingKind, FlowControl, Mnemonic, OpKind, Register,
 };
 
-use super::Instruction;
+use super::instruction::Instruction;
 
 /// The instruction that `code` begins with, which runs at `address`; `None`
 /// where there is none.

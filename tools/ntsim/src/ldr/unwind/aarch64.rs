@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::super::image::{CheckedImage, ImageError, Section};
-use super::{bytes, damaged, is_code, table, word};
+use super::table::{bytes, damaged, is_code, table, word};
 use crate::arch::CallSite;
 
 /// `RUNTIME_FUNCTION`: begin, from the base, and unwind information or where

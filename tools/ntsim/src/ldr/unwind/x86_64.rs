@@ -10,7 +10,7 @@ use framehop::x86_64::{CacheX86_64, UnwindRegsX86_64, UnwinderX86_64};
 use framehop::{FrameAddress, Module, ModuleSectionInfo, Unwinder as _};
 
 use super::super::image::{CheckedImage, ImageError, Section};
-use super::{bytes, damaged, is_code, table, word};
+use super::table::{bytes, damaged, is_code, table, word};
 use crate::arch::CallSite;
 
 /// `RUNTIME_FUNCTION`: begin, end and unwind information, from the base.
