@@ -7,6 +7,7 @@
 mod uses;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use uses::{Sources, Use};
 
@@ -58,8 +59,16 @@ const CIRCLES: [&[&str]; 2] = [
     &["ldr", "ldr/backtrace"],
 ];
 
+/// The crate as it is.
+fn crate_sources() -> Sources {
+    static SOURCES: LazyLock<Sources> = LazyLock::new(Sources::read);
+    SOURCES.clone()
+}
+
 fn matches(pattern: &str, file: &str) -> bool {
-    pattern.strip_suffix('*').map_or(pattern == file, |folder| file.starts_with(folder))
+    pattern
+        .strip_suffix('*')
+        .map_or(pattern == file, |folder| file.starts_with(folder))
 }
 
 /// The floor that `file` stands on, if it is part of the kernel.
@@ -103,7 +112,10 @@ fn faults(sources: &Sources) -> Vec<String> {
 
 /// The circles among the files of the kernel.
 fn circles(sources: &Sources) -> Vec<BTreeSet<String>> {
-    let kernel: Vec<&str> = sources.files().filter(|file| floor(file).is_some()).collect();
+    let kernel: Vec<&str> = sources
+        .files()
+        .filter(|file| floor(file).is_some())
+        .collect();
     let direct: BTreeMap<&str, BTreeSet<String>> = kernel
         .iter()
         .map(|file| {
@@ -144,7 +156,7 @@ fn circles(sources: &Sources) -> Vec<BTreeSet<String>> {
 
 #[test]
 fn every_file_uses_its_own_floor_and_those_below() {
-    let faults = faults(&Sources::read());
+    let faults = faults(&crate_sources());
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
 
@@ -154,7 +166,7 @@ fn the_circles_are_those_that_are_meant() {
         .iter()
         .map(|files| files.iter().map(|file| (*file).to_owned()).collect())
         .collect();
-    let found: BTreeSet<BTreeSet<String>> = circles(&Sources::read()).into_iter().collect();
+    let found: BTreeSet<BTreeSet<String>> = circles(&crate_sources()).into_iter().collect();
     assert_eq!(found, meant);
 }
 
@@ -164,12 +176,15 @@ fn a_use_of_what_stands_above_is_found() {
         ("mm/guest", "use crate::ps::process::Process;"),
         ("ob/object", "use crate::deliver;"),
         ("ps/process", "fn f() { super::register() }"),
-        ("ex/pool", "fn f() { println!(\"{}\", crate::rtl::upcase(1)) }"),
+        (
+            "ex/pool",
+            "fn f() { println!(\"{}\", crate::rtl::upcase(1)) }",
+        ),
         ("kernel", "use crate::{nt, thread as below};"),
         ("nt", "use crate::CodePage;"),
     ];
     for (file, line) in upward {
-        let mut sources = Sources::read();
+        let mut sources = crate_sources();
         sources.append(file, line);
         let faults = faults(&sources);
         assert_eq!(faults.len(), 1, "{file}: {line}: {faults:#?}");
@@ -185,7 +200,7 @@ fn a_name_that_state_must_not_know_is_found() {
         ("ldr/backtrace", "fn f() { Thread::new() }"),
     ];
     for (file, line) in names {
-        let mut sources = Sources::read();
+        let mut sources = crate_sources();
         sources.append(file, line);
         let faults = faults(&sources);
         assert_eq!(faults.len(), 1, "{file}: {line}: {faults:#?}");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
-use syn::{Attribute, Item, ItemMod, ItemUse, Macro, UseTree};
+use syn::{Attribute, Item, ItemMod, ItemUse, Macro, UseTree, Visibility};
 
 /// A path in a file that leads to other files.
 pub struct Use {
@@ -19,6 +19,7 @@ pub struct Use {
 }
 
 /// A path in a file: its segments.
+#[derive(Clone)]
 struct Mention {
     line: usize,
     segments: Vec<String>,
@@ -28,8 +29,10 @@ struct Mention {
 type Module = Vec<String>;
 
 /// The library's files, by their path in `src` without `.rs`.
+#[derive(Clone, Default)]
 pub struct Sources {
-    text: BTreeMap<String, String>,
+    /// The paths in each file.
+    mentions: BTreeMap<String, Vec<Mention>>,
     /// Which module each file is.
     modules: BTreeMap<String, Module>,
 }
@@ -37,10 +40,7 @@ pub struct Sources {
 impl Sources {
     /// Reads the crate, along its `mod` items.
     pub fn read() -> Self {
-        let mut sources = Self {
-            text: BTreeMap::new(),
-            modules: BTreeMap::new(),
-        };
+        let mut sources = Self::default();
         sources.add("lib", Vec::new());
         sources
     }
@@ -49,48 +49,61 @@ impl Sources {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let path = root.join(file).with_extension("rs");
         let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        for item in items(&text) {
-            let Item::Mod(ItemMod { attrs, ident, content: None, .. }) = item else {
+        let items = items(&text);
+        for item in &items {
+            let Item::Mod(ItemMod {
+                attrs,
+                ident,
+                content: None,
+                ..
+            }) = item
+            else {
                 continue;
             };
             let name = ident.to_string();
             let child: Module = module.iter().cloned().chain([name.clone()]).collect();
-            let folder = if file == "lib" { PathBuf::new() } else { file.into() };
+            let folder = if file == "lib" {
+                PathBuf::new()
+            } else {
+                file.into()
+            };
             let given: Vec<String> = attrs.iter().filter_map(path_attribute).collect();
             let files = if given.is_empty() {
                 vec![folder.join(&name)]
             } else {
                 let beside = Path::new(file).parent().unwrap_or(Path::new(""));
-                given.iter().map(|path| beside.join(path).with_extension("")).collect()
+                given
+                    .iter()
+                    .map(|path| beside.join(path).with_extension(""))
+                    .collect()
             };
             for file in files {
                 self.add(file.to_str().expect("plain names"), child.clone());
             }
         }
-        self.text.insert(file.to_owned(), text);
+        self.mentions.insert(file.to_owned(), mentions(&items));
         self.modules.insert(file.to_owned(), module);
     }
 
     /// All files.
     pub fn files(&self) -> impl Iterator<Item = &str> {
-        self.text.keys().map(String::as_str)
+        self.mentions.keys().map(String::as_str)
     }
 
     /// Adds a line to `file`.
     pub fn append(&mut self, file: &str, line: &str) {
-        let text = self.text.get_mut(file).expect("a file of the crate");
-        text.push_str(line);
-        text.push('\n');
+        let mentioned = self.mentions.get_mut(file).expect("a file of the crate");
+        mentioned.extend(mentions(&items(line)));
     }
 
     /// Which other files `file` uses.
     pub fn uses(&self, file: &str) -> Vec<Use> {
         let mut uses = Vec::new();
-        for Mention { line, segments } in self.mentions(file) {
-            let files = self.resolve(file, &segments);
+        for Mention { line, segments } in &self.mentions[file] {
+            let files = self.resolve(file, segments);
             if !files.is_empty() {
                 uses.push(Use {
-                    line,
+                    line: *line,
                     path: segments.join("::"),
                     files,
                 });
@@ -102,22 +115,14 @@ impl Sources {
     /// Where `file` names one of `names`, be it alone or in a module.
     pub fn names(&self, file: &str, names: &[&str]) -> Vec<(usize, String)> {
         let mut found = Vec::new();
-        for Mention { line, segments } in self.mentions(file) {
+        for Mention { line, segments } in &self.mentions[file] {
             let is_module = |segment: &String| segment.chars().all(|c| !c.is_uppercase());
             let first = segments.iter().find(|segment| !is_module(segment));
             if let Some(name) = first.filter(|name| names.contains(&name.as_str())) {
-                found.push((line, name.clone()));
+                found.push((*line, name.clone()));
             }
         }
         found
-    }
-
-    fn mentions(&self, file: &str) -> Vec<Mention> {
-        let mut collector = Collector(Vec::new());
-        for item in items(&self.text[file]) {
-            collector.visit_item(&item);
-        }
-        collector.0
     }
 
     /// The files other than `file` that `path` leads to: those of the module at
@@ -149,16 +154,25 @@ impl Sources {
             }
             module = child;
         }
+        // Another file of the same module is the other processor's.
+        if module == *own {
+            return Vec::new();
+        }
         let of_module = self.modules.iter().filter(|(_, other)| **other == module);
-        of_module
-            .map(|(other, _)| other.clone())
-            .filter(|other| other != file)
-            .collect()
+        of_module.map(|(other, _)| other.clone()).collect()
     }
 
     fn is_module(&self, module: &Module) -> bool {
         self.modules.values().any(|other| other == module)
     }
+}
+
+fn mentions(items: &[Item]) -> Vec<Mention> {
+    let mut collector = Collector(Vec::new());
+    for item in items {
+        collector.visit_item(item);
+    }
+    collector.0
 }
 
 fn child(module: &Module, name: &str) -> Module {
@@ -172,27 +186,41 @@ fn items(text: &str) -> Vec<Item> {
         Item::Mod(item) => item.attrs.iter().any(is_test_only),
         _ => false,
     };
-    file.items.into_iter().filter(|item| !is_test(item)).collect()
+    file.items
+        .into_iter()
+        .filter(|item| !is_test(item))
+        .collect()
 }
 
 fn is_test_only(attribute: &Attribute) -> bool {
     attribute.path().is_ident("cfg")
-        && attribute.parse_args::<syn::Path>().is_ok_and(|path| path.is_ident("test"))
+        && attribute
+            .parse_args::<syn::Path>()
+            .is_ok_and(|path| path.is_ident("test"))
 }
 
 /// The file of `#[path = "…"]`, and of `#[cfg_attr(…, path = "…")]`.
 fn path_attribute(attribute: &Attribute) -> Option<String> {
     let tokens = match &attribute.meta {
         syn::Meta::NameValue(value) if value.path.is_ident("path") => {
-            let syn::Expr::Lit(literal) = &value.value else { return None };
-            let syn::Lit::Str(text) = &literal.lit else { return None };
+            let syn::Expr::Lit(literal) = &value.value else {
+                return None;
+            };
+            let syn::Lit::Str(text) = &literal.lit else {
+                return None;
+            };
             return Some(text.value());
         }
         syn::Meta::List(list) if list.path.is_ident("cfg_attr") => list.tokens.clone(),
         _ => return None,
     };
     let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-    let [.., TokenTree::Ident(name), TokenTree::Punct(_), TokenTree::Literal(text)] = &tokens[..]
+    let [
+        ..,
+        TokenTree::Ident(name),
+        TokenTree::Punct(_),
+        TokenTree::Literal(text),
+    ] = &tokens[..]
     else {
         return None;
     };
@@ -207,7 +235,11 @@ impl Visit<'_> for Collector {
         if let Some(first) = path.segments.first() {
             self.0.push(Mention {
                 line: first.ident.span().start().line,
-                segments: path.segments.iter().map(|segment| segment.ident.to_string()).collect(),
+                segments: path
+                    .segments
+                    .iter()
+                    .map(|segment| segment.ident.to_string())
+                    .collect(),
             });
         }
         visit::visit_path(self, path);
@@ -223,6 +255,8 @@ impl Visit<'_> for Collector {
     }
 
     fn visit_attribute(&mut self, _: &Attribute) {}
+
+    fn visit_visibility(&mut self, _: &Visibility) {}
 }
 
 impl Collector {
@@ -236,7 +270,10 @@ impl Collector {
             }
             UseTree::Glob(glob) => {
                 let line = glob.star_token.spans[0].start().line;
-                self.0.push(Mention { line, segments: before.clone() });
+                self.0.push(Mention {
+                    line,
+                    segments: before.clone(),
+                });
                 return;
             }
             UseTree::Path(path) => (&path.ident, Some(&path.tree)),
@@ -248,7 +285,10 @@ impl Collector {
             self.tree(rest, before);
         } else {
             let line = ident.span().start().line;
-            self.0.push(Mention { line, segments: before.clone() });
+            self.0.push(Mention {
+                line,
+                segments: before.clone(),
+            });
         }
         before.pop();
     }
