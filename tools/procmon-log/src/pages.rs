@@ -154,7 +154,11 @@ fn candidates(shown: &str) -> Vec<String> {
 /// Whether `shown` is a field, or what a line begins with.
 fn is_mentioned(shown: &str) -> bool {
     let mention = shown.trim_end_matches(']');
-    literals().any(|text| text.trim_start().starts_with(mention))
+    let is_one = shown.matches('[').count() == 1;
+    literals().any(|text| {
+        let is_field = is_one && text.starts_with(" [") && shown.starts_with(&text[1..]);
+        is_field || text.trim_start().starts_with(mention)
+    })
 }
 
 #[test]
