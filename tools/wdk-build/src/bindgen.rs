@@ -4,8 +4,8 @@ use std::borrow::Borrow;
 
 use bindgen::{Builder, EnumVariation, Formatter, RustEdition, RustTarget};
 
-use crate::Config;
 use crate::error::{ConfigError, IoError};
+use crate::{Config, kit};
 
 /// Adds the WDK's settings to bindgen's builder.
 pub trait BuilderExt {
@@ -44,16 +44,27 @@ impl BuilderExt for Builder {
             // Unions that bindgen gives an alignment of their bit fields' type.
             .blocklist_item(".*MCG_CAP(?:__bindgen.*)?")
             .clang_args([
+                // Gives memcpy and its like size_t, not a 64-bit long.
+                "-fno-builtin",
+                "-Wno-everything",
+            ]);
+        builder = match &config.kit {
+            Some(kit) => builder
+                .clang_arg(format!("--target={}", config.cpu_architecture.target()))
+                .clang_args(kit::CLANG_ARGUMENTS)
+                .clang_arg(kit.overlay()?)
+                .blocklist_item(kit::BLOCKED)
+                .opaque_type(kit::OPAQUE),
+            None => builder.clang_args([
                 // Gives enumerations the signed type that they have on Windows.
+                // mingw-w64's headers know no ARM64.
                 "--target=x86_64-pc-windows-msvc",
                 // What that target turns on, and mingw-w64's headers do not
                 // compile with.
                 "-fno-ms-compatibility",
-                // Gives memcpy and its like size_t, not a 64-bit long.
-                "-fno-builtin",
                 "-fms-extensions",
-                "-Wno-everything",
-            ]);
+            ]),
+        };
         for folder in config.include_paths()? {
             builder = builder.clang_arg(format!("-isystem{}", folder.display()));
         }

@@ -81,6 +81,19 @@ pub enum ConfigError {
         variable: &'static str,
     },
 
+    /// A WDK that lacks something.
+    #[error(
+        "{variable} does not name a complete WDK: {} does not exist; it has to name a folder \
+         laid out as C:\\Program Files (x86)\\Windows Kits\\10",
+        missing.display()
+    )]
+    KitIncomplete {
+        /// What was looked for.
+        missing: PathBuf,
+        /// The variable that names the WDK.
+        variable: &'static str,
+    },
+
     /// The driver would need a C runtime library.
     #[error(
         "the C runtime is not linked statically; add to .cargo/config.toml: \

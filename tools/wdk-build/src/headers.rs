@@ -26,6 +26,7 @@ impl Config {
         api_subset: ApiSubset,
     ) -> Result<impl Iterator<Item = String>, ConfigError> {
         let headers: &[&str] = match api_subset {
+            ApiSubset::Base if self.kit.is_some() => &["ntifs.h", "ntddk.h", "ntstrsafe.h"],
             ApiSubset::Base => &["ntifs.h", "ntddk.h", "ntstrsafe.h", "missing_from_mingw.h"],
             // A WDM driver's framework headers are none, as in the original.
             ApiSubset::Wdf => &[],
@@ -58,8 +59,11 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// Fails where mingw-w64's DDK headers are not there.
+    /// Fails where the WDK's, or else mingw-w64's DDK headers are not there.
     pub fn include_paths(&self) -> Result<impl Iterator<Item = PathBuf>, ConfigError> {
+        if let Some(kit) = &self.kit {
+            return Ok(kit.include_paths()?.into_iter());
+        }
         println!("cargo::rerun-if-env-changed={INCLUDE_VARIABLE}");
         let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("include");
         let mingw = match env::var_os(INCLUDE_VARIABLE) {
@@ -76,7 +80,7 @@ impl Config {
                 variable: INCLUDE_VARIABLE,
             });
         }
-        Ok([own, mingw.join("ddk"), mingw].into_iter())
+        Ok(vec![own, mingw.join("ddk"), mingw].into_iter())
     }
 
     /// The macros that the headers are parsed with.
@@ -86,7 +90,7 @@ impl Config {
     /// x64 declarations too.
     pub fn preprocessor_definitions(&self) -> impl Iterator<Item = (String, Option<String>)> {
         let (CpuArchitecture::Amd64 | CpuArchitecture::Arm64) = self.cpu_architecture;
-        [
+        let mingw = [
             ("_WIN64", None),
             ("_AMD64_", None),
             ("AMD64", None),
@@ -98,9 +102,14 @@ impl Config {
             // Keeps the compiler's own intrinsics out: bindgen turns their
             // vector types into Rust that does not compile.
             ("__INTRIN_H_", None),
-        ]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned)))
+        ];
+        let definitions = match self.kit {
+            Some(_) => self.kit_definitions(),
+            None => mingw.into(),
+        };
+        definitions
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.map(ToOwned::to_owned)))
     }
 }
 

@@ -10,6 +10,7 @@ use ar_archive_writer::{
 };
 
 use crate::error::{ConfigError, IoError};
+use crate::kit::Kit;
 use crate::{ApiSubset, Config, CpuArchitecture, load_config};
 
 /// The routines of the kernel, a module-definition file.
@@ -49,13 +50,36 @@ fn libraries(architecture: CpuArchitecture) -> impl Iterator<Item = &'static str
     BASE_LIBRARIES.iter().copied().chain(arm64)
 }
 
-/// Writes every library that a WDM driver links against into `folder`.
-pub fn write_all(folder: &Path, architecture: CpuArchitecture) -> Result<(), ConfigError> {
+/// Puts every library that a WDM driver links against into `folder`: those of
+/// the WDK, or else new ones.
+pub fn provide(
+    folder: &Path,
+    architecture: CpuArchitecture,
+    kit: Option<&Kit>,
+) -> Result<(), ConfigError> {
+    fs::create_dir_all(folder).map_err(|error| IoError::with_path(folder, error))?;
+    match kit {
+        Some(kit) => kit.copy_libraries(libraries(architecture), architecture, folder),
+        None => write_all(folder, architecture),
+    }
+}
+
+/// Writes import libraries for a processor, by its name in Rust, into `folder`:
+/// what a kit without libraries lacks. The original has no such function.
+///
+/// # Errors
+///
+/// Fails where a library cannot be written, or for another processor than
+/// `x86_64` and `aarch64`.
+pub fn write_import_libraries(folder: &Path, processor: &str) -> Result<(), ConfigError> {
+    provide(folder, CpuArchitecture::from_rust_name(processor)?, None)
+}
+
+fn write_all(folder: &Path, architecture: CpuArchitecture) -> Result<(), ConfigError> {
     println!(
         "cargo::rerun-if-changed={}/ntoskrnl.def",
         env!("CARGO_MANIFEST_DIR")
     );
-    fs::create_dir_all(folder).map_err(|error| IoError::with_path(folder, error))?;
     for name in libraries(architecture) {
         let path = folder.join(format!("{name}.lib"));
         let mut library = Cursor::new(Vec::new());

@@ -4,7 +4,8 @@
 //! as the original. A WDM driver gets the same `cfg` settings and the same
 //! linker arguments. What differs is where the kernel's declarations come
 //! from: mingw-w64's DDK headers with one header of this crate's own on top,
-//! and import libraries made from a list of routine names.
+//! and import libraries made from a list of routine names; or, where
+//! `WDKContentRoot` names one, a real WDK.
 //!
 //! KMDF and UMDF drivers, and the API subsets beside `Base`, have no headers
 //! here; asking for one is an error that says so.
@@ -15,6 +16,7 @@ mod bindgen;
 mod error;
 mod headers;
 mod import_library;
+mod kit;
 mod load_config;
 mod metadata;
 
@@ -23,6 +25,7 @@ use std::path::PathBuf;
 
 pub use crate::bindgen::BuilderExt;
 pub use crate::error::{ConfigError, IoError};
+pub use crate::import_library::write_import_libraries;
 pub use crate::metadata::{DriverConfig, KmdfConfig, UmdfConfig};
 
 /// The processor that the driver is built for.
@@ -32,6 +35,23 @@ pub enum CpuArchitecture {
     Amd64,
     /// ARM64.
     Arm64,
+}
+
+impl CpuArchitecture {
+    fn from_rust_name(name: &str) -> Result<Self, ConfigError> {
+        match name {
+            "x86_64" => Ok(Self::Amd64),
+            "aarch64" => Ok(Self::Arm64),
+            _ => Err(ConfigError::UnsupportedArchitecture(name.to_owned())),
+        }
+    }
+
+    const fn target(self) -> &'static str {
+        match self {
+            Self::Amd64 => "x86_64-pc-windows-msvc",
+            Self::Arm64 => "aarch64-pc-windows-msvc",
+        }
+    }
 }
 
 /// A part of the WDK's API, as wdk-sys groups it.
@@ -61,6 +81,8 @@ pub struct Config {
     /// The driver model that `[package.metadata.wdk]` asks for.
     pub driver_config: DriverConfig,
     cpu_architecture: CpuArchitecture,
+    /// A real WDK, in place of mingw-w64's headers.
+    kit: Option<kit::Kit>,
 }
 
 impl Config {
@@ -76,15 +98,11 @@ impl Config {
         if driver_config != DriverConfig::Wdm {
             return Err(ConfigError::UnsupportedDriverModel(driver_config.name()));
         }
-        let target = env_var("CARGO_CFG_TARGET_ARCH")?;
-        let cpu_architecture = match target.as_str() {
-            "x86_64" => CpuArchitecture::Amd64,
-            "aarch64" => CpuArchitecture::Arm64,
-            _ => return Err(ConfigError::UnsupportedArchitecture(target)),
-        };
+        let cpu_architecture = CpuArchitecture::from_rust_name(&env_var("CARGO_CFG_TARGET_ARCH")?)?;
         Ok(Self {
             driver_config,
             cpu_architecture,
+            kit: kit::Kit::from_env()?,
         })
     }
 
@@ -126,14 +144,14 @@ impl Config {
         Ok(())
     }
 
-    /// The folder of the import libraries, made anew in Cargo's `OUT_DIR`.
+    /// The folder of the import libraries, in Cargo's `OUT_DIR`.
     ///
     /// # Errors
     ///
     /// Fails where a library cannot be written.
     pub fn library_paths(&self) -> Result<impl Iterator<Item = PathBuf>, ConfigError> {
         let folder = PathBuf::from(env_var("OUT_DIR")?).join("lib");
-        import_library::write_all(&folder, self.cpu_architecture)?;
+        import_library::provide(&folder, self.cpu_architecture, self.kit.as_ref())?;
         Ok(std::iter::once(folder))
     }
 

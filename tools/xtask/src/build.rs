@@ -10,6 +10,7 @@ use clap::Args;
 
 use crate::arch::Arch;
 use crate::cross::Cross;
+use crate::kit::{self, Kit};
 use crate::{breaker, command, repository};
 
 /// Build procmon.sys and procmon.pdb, and print the image's path.
@@ -26,6 +27,8 @@ pub struct Build {
     /// The processor to build for
     #[arg(long, value_enum, default_value_t = Arch::X64)]
     arch: Arch,
+    #[command(flatten)]
+    kit: Kit,
 }
 
 /// How the driver is compiled.
@@ -63,6 +66,7 @@ impl Profile {
 impl Build {
     /// Carries the verb out.
     pub fn execute(self) -> Result<()> {
+        self.kit.select()?;
         let profile = if self.dev {
             Profile::Dev
         } else {
@@ -90,9 +94,10 @@ pub fn driver(cross: &Cross, profile: Profile) -> Result<PathBuf> {
         .join(arch.target())
         .join(profile.cargo_folder());
     let folder = repository::root().join("target/driver").join(format!(
-        "{}{}",
+        "{}{}{}",
         arch.folder(),
-        profile.suffix()
+        profile.suffix(),
+        kit::suffix()
     ));
     place(&built, "procmon", &folder)
 }

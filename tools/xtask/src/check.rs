@@ -18,6 +18,7 @@ use crate::arch::Arch;
 use crate::build::{self, Profile};
 use crate::cross::Cross;
 use crate::exit::{Finding, given_file};
+use crate::kit::Kit;
 use crate::progress;
 use image::Image;
 pub use image::{checksum_offset, computed_checksum};
@@ -32,11 +33,14 @@ pub struct Check {
     /// Check this image, with its .pdb beside it, and nothing else
     #[arg(long, value_name = "FILE")]
     image: Option<PathBuf>,
+    #[command(flatten)]
+    kit: Kit,
 }
 
 impl Check {
     /// Carries the verb out.
     pub fn execute(self) -> Result<()> {
+        self.kit.select()?;
         match self.image {
             Some(file) => {
                 given_file("--image", &file)?;

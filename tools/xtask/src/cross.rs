@@ -11,11 +11,11 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::arch::Arch;
-use crate::repository;
 use crate::toolchain::{
     Compiler, DDK_HEADERS, DDK_INCLUDE, DEBIAN_CLIPPY, LIBCLANG, LLD_LINK, LLVM_RC, Need, RC_PATH,
     Requirement, StandardLibrary, provide, sysroot, windows_compiler,
 };
+use crate::{kit, repository};
 
 /// What the linker is told beyond what the driver's build script asks for.
 const LINK_ARGUMENTS: &[&str] = &[
@@ -140,6 +140,7 @@ impl Cross {
             .env("LIBCLANG_PATH", &self.libclang)
             .env(RC_PATH, &self.resource_compiler)
             .env(DDK_INCLUDE, &self.ddk_headers)
+            .env(kit::VARIABLE, kit::selected().unwrap_or(Path::new("")))
             // winresource looks for GNU's compiler before it takes the one
             // above, and warns where it knows no name of it for the target.
             .env("CROSS_COMPILE", "")

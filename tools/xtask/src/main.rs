@@ -15,6 +15,7 @@ mod fmt;
 mod fresh;
 mod images;
 mod inf;
+mod kit;
 mod lint;
 mod mutants;
 mod package;

@@ -27,6 +27,7 @@ use crate::build::{self, Profile};
 use crate::cross::Cross;
 use crate::exit::given_file;
 use crate::inf::Stamp;
+use crate::kit::Kit;
 use crate::repository;
 
 const INSTALL: &str = include_str!("package/files/install.cmd");
@@ -48,11 +49,14 @@ pub struct Package {
     /// variable `PROCMON_PFX_PASSWORD`
     #[arg(long, value_name = "PASSWORD", requires = "pfx")]
     pfx_password: Option<String>,
+    #[command(flatten)]
+    kit: Kit,
 }
 
 impl Package {
     /// Carries the verb out.
     pub fn execute(self) -> Result<()> {
+        self.kit.select()?;
         let packages = repository::root().join("target/package");
         fs::create_dir_all(&packages)
             .with_context(|| format!("cannot create {}", packages.display()))?;

@@ -4,6 +4,7 @@ use std::env;
 use std::fs;
 use std::path::PathBuf;
 
+use crate::kit;
 use anyhow::{Context as _, Result};
 
 /// The repository's top level: the driver's own package. Cargo says where it is
@@ -31,7 +32,7 @@ pub fn wine_fixtures() -> PathBuf {
 /// Where cargo works when it compiles for Windows. Apart from `target/`, so
 /// that a host build and a Windows build never wait for each other's lock.
 pub fn cross_target() -> PathBuf {
-    root().join("target/cross")
+    root().join(format!("target/cross{}", kit::suffix()))
 }
 
 /// The package that holds the WDK bindings against Microsoft's metadata.

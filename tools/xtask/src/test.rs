@@ -17,6 +17,7 @@ use crate::cross::{self, Cross};
 use crate::emulated::Emulated;
 use crate::exit::Finding;
 use crate::images::Images;
+use crate::kit::Kit;
 use crate::toolchain::{
     CLANG, CLIPPY, LLVM_DLLTOOL, Need, OPENSSL, OSSLSIGNCODE, RUSTFMT, WINE, provide,
 };
@@ -32,6 +33,8 @@ pub struct Test {
     /// that they load built anew, and nothing else
     #[arg(value_name = "FILTER")]
     filters: Vec<String>,
+    #[command(flatten)]
+    kit: Kit,
 }
 
 /// How many steps there are, and how many of them run ARM64 programs.
@@ -44,6 +47,7 @@ const IN_WINE: &str = "the driver as a service in Wine";
 
 impl Test {
     pub fn execute(self) -> Result<()> {
+        self.kit.select()?;
         if !self.filters.is_empty() {
             return narrow(&self.filters);
         }
