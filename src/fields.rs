@@ -63,7 +63,6 @@ impl Fields {
             .for_each(|digit| self.push(digit));
     }
 
-    #[inline(never)]
     fn push(&mut self, byte: u8) {
         if let Some((_nul, free)) = self.bytes.split_last_mut()
             && let Some(place) = free.get_mut(self.length)

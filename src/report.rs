@@ -12,7 +12,7 @@ use crate::nt::failure::Failure;
 use crate::nt::process::ProcessId;
 use crate::nt::string::{UnicodeString, utf16};
 use crate::print_line;
-use crate::text::Lines;
+use crate::text::{Lines, is_plain_line};
 
 /// Reports a process that is being created.
 pub fn created(event: &Created<'_>) {
@@ -97,17 +97,31 @@ fn detail_fields(event: &Created<'_>) -> Fields {
     fields
 }
 
-#[inline(never)]
 fn command_line(pid: ProcessId, text: &[u16]) {
+    if is_plain_line(text) {
+        whole_command_line(pid, text);
+    } else {
+        command_lines(pid, text);
+    }
+}
+
+#[inline(never)]
+fn command_lines(pid: ProcessId, text: &[u16]) {
     let mut text = Lines::of(text);
     let total = text.count_left();
     if total > 1 {
-        return numbered(c"CommandLine", pid, total, &mut text);
+        numbered(c"CommandLine", pid, total, &mut text);
+    } else {
+        whole_command_line(pid, text.next_line().unwrap_or_default());
     }
+}
+
+#[inline(never)]
+fn whole_command_line(pid: ProcessId, text: &[u16]) {
     print_line!(
         "[CommandLine 0x%I64x] %wZ",
         pid: u64 = pid.as_u64(),
-        text: &UnicodeString<'_> = &UnicodeString::new(text.next_line().unwrap_or_default()),
+        text: &UnicodeString<'_> = &UnicodeString::new(text),
     );
 }
 

@@ -70,6 +70,12 @@ impl<'a> Lines<'a> {
     }
 }
 
+/// Whether a text is one line, printed as it is.
+#[must_use]
+pub fn is_plain_line(text: &[u16]) -> bool {
+    text.len() <= LINE_BYTES && is_plain(text)
+}
+
 /// Whether a text is printable ASCII in which no backslash needs an escape.
 ///
 /// Most texts are. The loops have no branches, so that the compiler looks at

@@ -61,10 +61,9 @@ pub const DEFECTS: &[Defect] = &[
     defect(
         "not linked with INTEGRITYCHECK",
         "build.rs",
-        "    Ok(wdk_build::configure_wdk_binary_build()?)",
+        "    wdk_build::configure_wdk_binary_build()?;",
         "    wdk_build::configure_wdk_binary_build()?;
-    println!(\"cargo::rustc-cdylib-link-arg=/INTEGRITYCHECK:NO\");
-    Ok(())",
+    println!(\"cargo::rustc-cdylib-link-arg=/INTEGRITYCHECK:NO\");",
     ),
     defect(
         "no DriverUnload",
@@ -193,10 +192,10 @@ pub const DEFECTS: &[Defect] = &[
         "    print_line!(
         \"[CommandLine 0x%I64x] %wZ\",
         pid: u64 = pid.as_u64(),
-        text: &UnicodeString<'_> = &UnicodeString::new(text.next_line().unwrap_or_default()),
+        text: &UnicodeString<'_> = &UnicodeString::new(text),
     );",
         "            let mut format = [0u8; 512];
-            let text = text.next_line().unwrap_or_default().iter().map(|unit| *unit as u8);
+            let text = text.iter().map(|unit| *unit as u8);
             let start = b\"[CommandLine 0x%I64x] \".iter().copied();
             for (to, from) in format.iter_mut().zip(start.chain(text).chain(*b\"\\n\")) {
                 *to = from;
