@@ -12,8 +12,8 @@ use windows_sys::Win32::Foundation::STATUS_SUCCESS;
 use crate::mm::guest::{self, BadAddress};
 use crate::nt::Irql;
 use crate::report::Rule;
-use crate::routine::{Call, Fault, Outcome, Routine, status};
-use crate::thread::Context as Thread;
+use crate::routine::{Call, CallError, Outcome, Routine, status};
+use crate::thread::Thread;
 use format::{Arguments, Context, FormatError, Printed};
 pub use output::{DebugMessage, DebugOutput, Discard, OUTPUT_LIMIT};
 pub use transcript::Transcript;
@@ -50,7 +50,7 @@ fn debug_print(call: &Call<'_>) -> Outcome {
     let [format, ..] = call.registers();
     let slots = Slots(call.argument_address(1));
     print(
-        call.context,
+        call.thread,
         None,
         (DEFAULT_COMPONENT, INFO_LEVEL),
         format,
@@ -62,7 +62,7 @@ fn debug_print_ex(call: &Call<'_>) -> Outcome {
     let [component, level, format, _] = call.registers();
     let slots = Slots(call.argument_address(3));
     print(
-        call.context,
+        call.thread,
         None,
         (component as u32, level as u32),
         format,
@@ -73,14 +73,14 @@ fn debug_print_ex(call: &Call<'_>) -> Outcome {
 fn v_debug_print_ex(call: &Call<'_>) -> Outcome {
     let [component, level, format, list] = call.registers();
     let filter = (component as u32, level as u32);
-    print(call.context, None, filter, format, Slots(list))
+    print(call.thread, None, filter, format, Slots(list))
 }
 
 fn v_debug_print_ex_with_prefix(call: &Call<'_>) -> Outcome {
     let [prefix, component, level, format] = call.registers();
     let list = call.argument(4)?;
     let filter = (component as u32, level as u32);
-    print(call.context, Some(prefix), filter, format, Slots(list))
+    print(call.thread, Some(prefix), filter, format, Slots(list))
 }
 
 fn print(
@@ -100,7 +100,8 @@ fn print(
         irql: thread.irql(),
     };
     TEXT.with_borrow_mut(|text| {
-        let mut printed = format::format(text, format, &mut arguments, &context).map_err(fault)?;
+        let mut printed =
+            format::format(text, format, &mut arguments, &context).map_err(call_error)?;
         if let Some(prefix) = prefix {
             let prefix = guest::read_c_string::<u8>(prefix, OUTPUT_LIMIT)?;
             text.splice(..0, prefix);
@@ -147,9 +148,11 @@ fn check_output(thread: &Thread<'_>, text: &[u8], printed: Printed) {
     }
 }
 
-fn fault(error: FormatError) -> Fault {
+fn call_error(error: FormatError) -> CallError {
     match error {
         FormatError::BadAddress(bad) => bad.into(),
-        FormatError::UnicodeAbovePassive { .. } => Fault::violation(Rule::Irql, error.to_string()),
+        FormatError::UnicodeAbovePassive { .. } => {
+            CallError::violation(Rule::Irql, error.to_string())
+        }
     }
 }

@@ -18,11 +18,11 @@ use crate::ps::announcement::Announcement;
 use crate::ps::create_info::{self, CreateNotifyInfo, IS_SUBSYSTEM_PROCESS};
 use crate::ps::notify::{Interface, Registration};
 use crate::report::{Rule, Stopped};
-use crate::thread::Context;
+use crate::thread::Thread;
 
-/// What became of a creation.
+/// What the notify routines made of a creation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Creation {
+pub struct Verdict {
     /// `STATUS_SUCCESS`, or the status with which a driver refused it.
     pub status: NtStatus,
     /// The file name of the driver that refused it.
@@ -37,28 +37,28 @@ impl Kernel {
     }
 
     /// Creates a process: every notify routine is called in the creator's
-    /// context. One that a driver refuses exits again at once, as in Windows.
+    /// thread. One that a driver refuses exits again at once, as in Windows.
     ///
     /// # Errors
     /// When the kernel has stopped.
-    pub fn create_process(&self, creation: &ProcessCreation) -> Result<Creation, Stopped> {
+    pub fn create_process(&self, creation: &ProcessCreation) -> Result<Verdict, Stopped> {
         self.check_running()?;
         let creator = self
             .processes
             .find_or_adopt(&self.objects, creation.creator.process);
         let process = self.processes.insert(&self.objects, creation);
         let event = Event::Create(creation.process_id);
-        let context = self.notifying_thread(creator, creation.creator, event);
-        let outcome = announce_process(&context, &process, creation)?;
-        drop(context);
-        if !nt::succeeded(outcome.status) {
+        let thread = self.notifying_thread(creator, creation.creator, event);
+        let verdict = announce_process(&thread, &process, creation)?;
+        drop(thread);
+        if !nt::succeeded(verdict.status) {
             self.exit_process(ProcessExit {
                 process_id: creation.process_id,
                 thread_id: creation.process_id.wrapping_add(4),
-                exit_status: outcome.status,
+                exit_status: verdict.status,
             })?;
         }
-        Ok(outcome)
+        Ok(verdict)
     }
 
     /// Tells every notify routine of a creation in the shape that `announced`
@@ -67,7 +67,7 @@ impl Kernel {
     ///
     /// # Errors
     /// When the kernel has stopped.
-    pub fn announce_creation(&self, announced: &Announcement) -> Result<Creation, Stopped> {
+    pub fn announce_creation(&self, announced: &Announcement) -> Result<Verdict, Stopped> {
         self.check_running()?;
         let current = announced.current;
         let creator = self.processes.find_or_adopt(&self.objects, current.process);
@@ -78,8 +78,8 @@ impl Kernel {
             ..ProcessCreation::new(process_id, 0)
         };
         let process = self.processes.insert(&self.objects, &process);
-        let context = self.notifying_thread(creator, current, Event::Create(process_id));
-        announce_shape(&context, &process, announced)
+        let thread = self.notifying_thread(creator, current, Event::Create(process_id));
+        announce_shape(&thread, &process, announced)
     }
 
     /// Ends a process: every notify routine is called in its last thread. A
@@ -116,9 +116,9 @@ impl Kernel {
             self.processes.find_or_adopt(&self.objects, current.process)
         };
         let event = Event::Exit(exit.process_id, exit.exit_status);
-        let context = self.notifying_thread(current_process, current, event);
-        announce_exit(&context, &object)?;
-        self.bury(exit.process_id, &object);
+        let thread = self.notifying_thread(current_process, current, event);
+        announce_exit(&thread, &object)?;
+        self.remove_process(exit.process_id, &object);
         Ok(())
     }
 
@@ -126,12 +126,12 @@ impl Kernel {
     /// routine hears of it.
     pub fn forget_process(&self, process_id: u32) {
         if let Some(object) = self.processes.find(process_id) {
-            self.bury(process_id, &object);
+            self.remove_process(process_id, &object);
         }
     }
 
     /// Closes what a process has open and lets go of it.
-    fn bury(&self, process_id: u32, object: &Arc<Object>) {
+    fn remove_process(&self, process_id: u32, object: &Arc<Object>) {
         let process = object.process().expect("a table of processes");
         for (_, handle) in process.handles.close_all(|_| true) {
             self.objects.dereference(&handle.object);
@@ -149,23 +149,23 @@ impl Kernel {
         process: Arc<Object>,
         client: ClientId,
         event: Event<'a>,
-    ) -> Context<'a> {
-        let context = Context::new(self, process, client, event);
-        debug_assert_eq!(context.irql(), Irql::PASSIVE);
-        context.critical_regions.set(1);
-        context
+    ) -> Thread<'a> {
+        let thread = Thread::new(self, process, client, event);
+        debug_assert_eq!(thread.irql(), Irql::PASSIVE);
+        thread.critical_regions.set(1);
+        thread
     }
 }
 
-/// Tells every routine that `process` is created, in the creator's `context`.
+/// Tells every routine that `process` is created, in the creator's `thread`.
 ///
 /// # Errors
 /// When a driver broke a rule.
 fn announce_process(
-    context: &Context<'_>,
+    thread: &Thread<'_>,
     process: &Object,
     creation: &ProcessCreation,
-) -> Result<Creation, Stopped> {
+) -> Result<Verdict, Stopped> {
     let strings = |text: &Option<Vec<u16>>| {
         text.as_deref().map(|text| {
             GuestString::new(text).unwrap_or_else(|error| panic!("no memory for a string: {error}"))
@@ -180,14 +180,14 @@ fn announce_process(
         parent_process_id: creation.parent_process_id.into(),
         creating_process_id: creation.creator.process.into(),
         creating_thread_id: creation.creator.thread.into(),
-        file_object: context.kernel.file_object,
+        file_object: thread.kernel.file_object,
         image_file_name: address(image_file_name.as_ref()),
         command_line: address(command_line.as_ref()),
         creation_status: creation.creation_status,
         padding_at_end: 0,
     };
     announce(
-        context,
+        thread,
         process,
         u64::from(creation.process_id),
         info,
@@ -200,10 +200,10 @@ fn announce_process(
 /// # Errors
 /// When a driver broke a rule.
 fn announce_shape(
-    context: &Context<'_>,
+    thread: &Thread<'_>,
     process: &Object,
     announced: &Announcement,
-) -> Result<Creation, Stopped> {
+) -> Result<Verdict, Stopped> {
     let strings = |string: &Option<RawString>| {
         string.as_ref().map(|string| {
             GuestString::raw(string)
@@ -220,7 +220,7 @@ fn announce_shape(
         creating_process_id: announced.creating_process_id,
         creating_thread_id: announced.creating_thread_id,
         file_object: if announced.has_file_object {
-            context.kernel.file_object
+            thread.kernel.file_object
         } else {
             0
         },
@@ -230,7 +230,7 @@ fn announce_shape(
         padding_at_end: 0,
     };
     announce(
-        context,
+        thread,
         process,
         announced.process_id,
         info,
@@ -244,13 +244,13 @@ fn address(string: Option<&GuestString>) -> u64 {
 
 /// Calls every routine with `info`, whose strings are `_strings`.
 fn announce(
-    context: &Context<'_>,
+    thread: &Thread<'_>,
     process: &Object,
     id: u64,
     info: CreateNotifyInfo,
     _strings: &[Option<GuestString>],
-) -> Result<Creation, Stopped> {
-    let place = context.caller_frame().place(size_of::<CreateNotifyInfo>());
+) -> Result<Verdict, Stopped> {
+    let place = thread.caller_frame().place(size_of::<CreateNotifyInfo>());
     guest::write(place, info).expect("the stack's own frame is writable");
     let mut expected = info;
     let creation_status = || {
@@ -260,20 +260,20 @@ fn announce(
     let mut vetoed_by = None;
     let is_allowed = nt::succeeded(info.creation_status);
     let is_subsystem_process = info.flags & IS_SUBSYSTEM_PROCESS != 0;
-    notify(context, is_subsystem_process, |registration| {
+    notify(thread, is_subsystem_process, |registration| {
         let arguments = match registration.interface {
             Interface::Legacy => [info.parent_process_id, id, 1, 0],
             Interface::Ex | Interface::Ex2 => [process.address, id, place, 0],
         };
-        context.call(registration.function, arguments)?;
-        check_create_info(context, registration, &mut expected, place);
+        thread.call(registration.function, arguments)?;
+        check_create_info(thread, registration, &mut expected, place);
         if vetoed_by.is_none() && is_allowed && !nt::succeeded(creation_status()) {
             let module = registration.module.as_ref();
             vetoed_by = module.map(|module| module.name.clone());
         }
         Ok(())
     })?;
-    Ok(Creation {
+    Ok(Verdict {
         status: creation_status(),
         vetoed_by,
     })
@@ -282,7 +282,7 @@ fn announce(
 /// Only `CreationStatus` is the routine's to change; the next one is given the
 /// same structure.
 fn check_create_info(
-    context: &Context<'_>,
+    thread: &Thread<'_>,
     registration: &Registration,
     expected: &mut CreateNotifyInfo,
     place: u64,
@@ -298,7 +298,7 @@ fn check_create_info(
         .position(|(found, expected)| found != expected);
     *expected = found;
     let function = registration.function;
-    context
+    thread
         .kernel
         .violations
         .record(Rule::CreateInfo, function, || {
@@ -311,39 +311,39 @@ fn check_create_info(
                 address: function,
                 is_return: false,
             }]);
-            context.describe(Rule::CreateInfo, message, None, &routine)
+            thread.describe(Rule::CreateInfo, message, None, &routine)
         });
 }
 
-/// Tells every routine, in `context`, that the process `object` exits.
+/// Tells every routine, in `thread`, that the process `object` exits.
 ///
 /// # Errors
 /// When a driver broke a rule.
-fn announce_exit(context: &Context<'_>, object: &Object) -> Result<(), Stopped> {
+fn announce_exit(thread: &Thread<'_>, object: &Object) -> Result<(), Stopped> {
     let process = object.process().expect("only processes exit");
     let (id, parent) = (process.id.into(), process.parent_id.into());
-    notify(context, process.is_of_subsystem, |registration| {
+    notify(thread, process.is_of_subsystem, |registration| {
         let arguments = match registration.interface {
             Interface::Legacy => [parent, id, 0, 0],
             Interface::Ex | Interface::Ex2 => [object.address, id, 0, 0],
         };
-        context.call(registration.function, arguments).map(|_| ())
+        thread.call(registration.function, arguments).map(|_| ())
     })
 }
 
 /// Calls `deliver` for every routine that hears of such a process.
 fn notify(
-    context: &Context<'_>,
+    thread: &Thread<'_>,
     is_subsystem_process: bool,
     mut deliver: impl FnMut(&Registration) -> Result<(), Stopped>,
 ) -> Result<(), Stopped> {
-    context.kernel.notify.for_each(|registration| {
+    thread.kernel.notify.for_each(|registration| {
         if !registration.interface.hears_of(is_subsystem_process) {
             return Ok(());
         }
-        let outer = context.notifying.replace(Some(ptr::from_ref(registration)));
+        let outer = thread.notifying.replace(Some(ptr::from_ref(registration)));
         let delivered = deliver(registration);
-        context.notifying.set(outer);
+        thread.notifying.set(outer);
         delivered
     })
 }

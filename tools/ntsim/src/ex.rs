@@ -6,8 +6,8 @@ pub mod rundown;
 use crate::intercept::Failure;
 use crate::nt::Irql;
 use crate::report::Rule;
-use crate::routine::{Call, Fault, Outcome, Routine};
-use crate::thread::Context;
+use crate::routine::{Call, CallError, Outcome, Routine};
+use crate::thread::Thread;
 
 const FLAG_UNINITIALIZED: u64 = 0x2;
 const FLAG_NON_PAGED: u64 = 0x40;
@@ -57,11 +57,11 @@ fn allocate(call: &Call<'_>) -> Outcome {
 }
 
 fn take(call: &Call<'_>, paged: bool, size: u64, tag: u32, fill: Option<u8>) -> Outcome {
-    let context = call.context;
-    if paged && context.irql() >= Irql::DISPATCH {
-        return Err(Fault::violation(
+    let thread = call.thread;
+    if paged && thread.irql() >= Irql::DISPATCH {
+        return Err(CallError::violation(
             Rule::Irql,
-            format!("paged pool is allocated at {}", context.irql()),
+            format!("paged pool is allocated at {}", thread.irql()),
         ));
     }
     if size == 0 || tag == 0 {
@@ -70,31 +70,31 @@ fn take(call: &Call<'_>, paged: bool, size: u64, tag: u32, fill: Option<u8>) -> 
         } else {
             "with a tag of zero"
         };
-        return Err(Fault::violation(
+        return Err(CallError::violation(
             Rule::Pool,
             format!("pool {lack} is asked for"),
         ));
     }
     let size = usize::try_from(size).expect("64-bit");
-    let pool = &context.kernel.pool;
-    let block = pool.allocate(size, tag, fill, context.acquisition());
+    let pool = &thread.kernel.pool;
+    let block = pool.allocate(size, tag, fill, thread.acquisition());
     Ok(block.unwrap_or(0))
 }
 
 /// `ExFreePool`.
 fn free(call: &Call<'_>) -> Outcome {
-    give_back(call.context, call.registers()[0], 0)
+    give_back(call.thread, call.registers()[0], 0)
 }
 
 /// `ExFreePoolWithTag`.
 fn free_with_tag(call: &Call<'_>) -> Outcome {
     let [address, tag, ..] = call.registers();
-    give_back(call.context, address, tag as u32)
+    give_back(call.thread, address, tag as u32)
 }
 
-fn give_back(context: &Context<'_>, address: u64, tag: u32) -> Outcome {
-    match context.kernel.pool.free(address, tag) {
+fn give_back(thread: &Thread<'_>, address: u64, tag: u32) -> Outcome {
+    match thread.kernel.pool.free(address, tag) {
         Ok(()) => Ok(0),
-        Err(bad) => Err(Fault::violation(Rule::Pool, bad.to_string())),
+        Err(bad) => Err(CallError::violation(Rule::Pool, bad.to_string())),
     }
 }

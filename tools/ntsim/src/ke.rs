@@ -13,7 +13,7 @@ use windows_sys::Win32::Foundation::STATUS_SUCCESS;
 use crate::mm::guest;
 use crate::nt::Irql;
 use crate::report::Rule;
-use crate::routine::{Call, Fault, Outcome, Routine, status};
+use crate::routine::{Call, CallError, Outcome, Routine, status};
 
 /// The routines of the kernel's core.
 pub const ROUTINES: &[Routine] = &[
@@ -42,7 +42,7 @@ pub const ROUTINES: &[Routine] = &[
 ];
 
 fn current_irql(call: &Call<'_>) -> Outcome {
-    Ok(call.context.irql().0.into())
+    Ok(call.thread.irql().0.into())
 }
 
 /// Raising to a lower level is as wrong as lowering to a higher one.
@@ -56,58 +56,58 @@ fn raise_irql_to_dispatch(call: &Call<'_>) -> Outcome {
 }
 
 fn raise(call: &Call<'_>, new: Irql) -> Outcome {
-    let old = call.context.irql();
+    let old = call.thread.irql();
     if new < old || new > Irql::HIGH {
-        return Err(Fault::violation(
+        return Err(CallError::violation(
             Rule::Irql,
             format!("raise from {old} to {new}, which is not higher"),
         ));
     }
-    call.context.change_irql(new);
+    call.thread.change_irql(new);
     Ok(old.0.into())
 }
 
 fn lower_irql(call: &Call<'_>) -> Outcome {
     let new = Irql(call.registers()[0] as u8);
-    let old = call.context.irql();
+    let old = call.thread.irql();
     if new > old {
-        return Err(Fault::violation(
+        return Err(CallError::violation(
             Rule::Irql,
             format!("lower from {old} to {new}, which is not lower"),
         ));
     }
-    call.context.change_irql(new);
+    call.thread.change_irql(new);
     Ok(0)
 }
 
 fn enter_critical_region(call: &Call<'_>) -> Outcome {
-    let regions = call.context.critical_regions.get();
-    call.context.change_critical_regions(regions + 1);
+    let regions = call.thread.critical_regions.get();
+    call.thread.change_critical_regions(regions + 1);
     Ok(0)
 }
 
 fn leave_critical_region(call: &Call<'_>) -> Outcome {
-    let regions = call.context.critical_regions.get();
+    let regions = call.thread.critical_regions.get();
     let Some(left) = regions.checked_sub(1) else {
-        return Err(Fault::violation(
+        return Err(CallError::violation(
             Rule::Irql,
             "a critical region is left that was not entered",
         ));
     };
-    call.context.change_critical_regions(left);
+    call.thread.change_critical_regions(left);
     Ok(0)
 }
 
 fn are_apcs_disabled(call: &Call<'_>) -> Outcome {
-    let context = call.context;
-    let disabled = context.critical_regions.get() != 0 || context.irql() >= Irql::APC;
+    let thread = call.thread;
+    let disabled = thread.critical_regions.get() != 0 || thread.irql() >= Irql::APC;
     Ok(disabled.into())
 }
 
 fn bug_check(call: &Call<'_>) -> Outcome {
     let [code, first, second, third] = call.registers();
     let fourth = call.argument(4)?;
-    Err(Fault::violation(
+    Err(CallError::violation(
         Rule::BugCheck,
         format!(
             "bug check {:#x} ({first:#x}, {second:#x}, {third:#x}, {fourth:#x})",
@@ -118,7 +118,7 @@ fn bug_check(call: &Call<'_>) -> Outcome {
 
 fn bug_check_without_parameters(call: &Call<'_>) -> Outcome {
     let code = call.registers()[0] as u32;
-    Err(Fault::violation(
+    Err(CallError::violation(
         Rule::BugCheck,
         format!("bug check {code:#x}"),
     ))

@@ -54,7 +54,7 @@ pub mod loader {
 
 pub use builder::KernelBuilder;
 pub use dbg::code_page::CodePage;
-pub use deliver::Creation;
+pub use deliver::Verdict;
 pub use kernel::{Held, Kernel};
 pub use load::{LoadError, UnloadError};
 pub use mm::strings::{RawBuffer, RawString};

@@ -1,4 +1,4 @@
-//! Loading a driver, unloading it, and taking stock afterwards.
+//! Loading a driver, unloading it, and collecting what it leaked.
 //!
 //! The host calls [`Kernel::load_driver`] and [`Kernel::unload_driver`]. They
 //! map the image, bind its imports, and run `DriverEntry` and `DriverUnload` in
@@ -20,7 +20,7 @@ use crate::nt::{self, ClientId, DriverId, Event, NtStatus};
 use crate::ob::handles::{Handle, KERNEL_HANDLE_BITS};
 use crate::ps::process::SYSTEM_PROCESS;
 use crate::report::{Leftover, Leftovers, Report, Rule, Stopped};
-use crate::thread::Context;
+use crate::thread::Thread;
 
 /// The thread of the System process that loads and unloads drivers.
 const SYSTEM_WORKER: ClientId = ClientId {
@@ -126,7 +126,7 @@ fn load(kernel: &Kernel, path: &Path, service: &str) -> Result<DriverId, LoadErr
     kernel.drivers.remove(id);
     Err(LoadError::DriverEntry {
         status: entered,
-        leftovers: take_stock(kernel, &driver.module),
+        leftovers: collect_leaks(kernel, &driver.module),
     })
 }
 
@@ -160,9 +160,9 @@ fn enter(kernel: &Kernel, driver: &Driver) -> Result<NtStatus, Stopped> {
     // Gone once `DriverEntry` has returned: drivers keep a copy.
     let registry_path =
         GuestString::new(&path).unwrap_or_else(|error| panic!("no memory for a string: {error}"));
-    let context = system_thread(kernel, Event::Load(&driver.service));
+    let thread = system_thread(kernel, Event::Load(&driver.service));
     let arguments = [driver.object.address(), registry_path.address(), 0, 0];
-    let status = context.call(driver.module.entry, arguments)?;
+    let status = thread.call(driver.module.entry, arguments)?;
     Ok((status as u32).cast_signed())
 }
 
@@ -177,22 +177,22 @@ fn unload(kernel: &Kernel, id: DriverId) -> Result<Leftovers, UnloadError> {
     if driver.unload_invoked.swap(true, Ordering::AcqRel) {
         return Err(UnloadError::NotLoaded);
     }
-    let context = system_thread(kernel, Event::Unload(&driver.service));
+    let thread = system_thread(kernel, Event::Unload(&driver.service));
     // The driver object lives until the routine has returned.
-    let returned = context.call(routine, [driver.object.address(), 0, 0, 0]);
-    drop(context);
+    let returned = thread.call(routine, [driver.object.address(), 0, 0, 0]);
+    drop(thread);
     kernel.drivers.remove(id);
     returned?;
-    Ok(take_stock(kernel, &driver.module))
+    Ok(collect_leaks(kernel, &driver.module))
 }
 
-fn system_thread<'a>(kernel: &'a Kernel, event: Event<'a>) -> Context<'a> {
+fn system_thread<'a>(kernel: &'a Kernel, event: Event<'a>) -> Thread<'a> {
     let system = Arc::clone(&kernel.system_process);
-    Context::new(kernel, system, SYSTEM_WORKER, event)
+    Thread::new(kernel, system, SYSTEM_WORKER, event)
 }
 
 /// Takes away and lists what `module` left behind, and then its code.
-fn take_stock(kernel: &Kernel, module: &Arc<Module>) -> Leftovers {
+fn collect_leaks(kernel: &Kernel, module: &Arc<Module>) -> Leftovers {
     let mut leftovers = Vec::new();
     let mut left = |rule, message, acquired: &Acquisition| {
         leftovers.push(Leftover {

@@ -22,7 +22,7 @@ pub const ROUTINES: &[Routine] = &[
 fn system_routine_address(call: &Call<'_>) -> Outcome {
     let name = guest::read_unicode_string(call.registers()[0])?;
     let name = String::from_utf16_lossy(&name);
-    Ok(call.context.kernel.export(&name).unwrap_or(0))
+    Ok(call.thread.kernel.export(&name).unwrap_or(0))
 }
 
 fn is_address_valid(call: &Call<'_>) -> Outcome {

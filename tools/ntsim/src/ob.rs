@@ -15,8 +15,8 @@ use crate::mm::guest;
 use crate::nt::{Irql, NtStatus};
 use crate::ps::process::{Process, SYSTEM_PROCESS};
 use crate::report::Rule;
-use crate::routine::{Call, Fault, Outcome, Routine, status};
-use crate::thread::Context;
+use crate::routine::{Call, CallError, Outcome, Routine, status};
+use crate::thread::Thread;
 use handles::{CURRENT_PROCESS, CURRENT_THREAD, Handle, HandleTable, KERNEL_HANDLE_BITS};
 use object::Object;
 
@@ -49,11 +49,11 @@ pub const ROUTINES: &[Routine] = &[
     ),
 ];
 
-impl Context<'_> {
+impl Thread<'_> {
     /// The object that a driver means by `address`.
-    pub fn object(&self, address: u64) -> Result<Arc<Object>, Fault> {
+    pub fn object(&self, address: u64) -> Result<Arc<Object>, CallError> {
         self.kernel.objects.find(address).ok_or_else(|| {
-            Fault::violation(
+            CallError::violation(
                 Rule::Object,
                 format!("{address:#x} is not an object, or no longer one"),
             )
@@ -86,7 +86,7 @@ impl Context<'_> {
     /// # Errors
     /// When it is a kernel handle that is not open: only kernel-mode code has
     /// those, and it has lost track of them. Others may come from a user.
-    pub fn resolve_handle(&self, value: u64) -> Result<Option<(Arc<Object>, u32)>, Fault> {
+    pub fn resolve_handle(&self, value: u64) -> Result<Option<(Arc<Object>, u32)>, CallError> {
         match value {
             CURRENT_PROCESS => Ok(Some((Arc::clone(&self.process), u32::MAX))),
             CURRENT_THREAD => Ok(Some((self.thread_object(), u32::MAX))),
@@ -105,7 +105,7 @@ impl Context<'_> {
     ///
     /// # Errors
     /// When it is not open, or another driver's.
-    pub fn close_handle(&self, value: u64) -> Result<(), Fault> {
+    pub fn close_handle(&self, value: u64) -> Result<(), CallError> {
         let (table, index) = self.handle_table(value);
         let handle = table
             .find(index)
@@ -115,7 +115,7 @@ impl Context<'_> {
                 .caller()
                 .is_some_and(|caller| Arc::ptr_eq(&caller, owner))
         {
-            return Err(Fault::violation(
+            return Err(CallError::violation(
                 Rule::Handle,
                 format!("handle {value:#x} is closed, which {} opened", owner.name),
             ));
@@ -136,7 +136,7 @@ impl Context<'_> {
         }
     }
 
-    fn not_open(&self, verb: &str, value: u64) -> Fault {
+    fn not_open(&self, verb: &str, value: u64) -> CallError {
         let (table, index) = self.handle_table(value);
         let what = if table.was_open(index) {
             "is closed already"
@@ -145,7 +145,7 @@ impl Context<'_> {
         } else {
             "is not open in the current process"
         };
-        Fault::violation(
+        CallError::violation(
             Rule::Handle,
             format!("handle {value:#x} is {verb}, which {what}"),
         )
@@ -157,13 +157,13 @@ const fn is_kernel_handle(value: u64) -> bool {
 }
 
 fn open_by_pointer(call: &Call<'_>) -> Outcome {
-    let context = call.context;
+    let thread = call.thread;
     let [object, attributes, _access_state, desired] = call.registers();
     let (attributes, desired) = (attributes as u32, desired as u32);
     let object_type = call.argument(4)?;
     let access_mode = call.argument(5)? as u8;
     let result = call.argument(6)?;
-    let object = context.object(object)?;
+    let object = thread.object(object)?;
     if attributes & !OBJ_VALID_ATTRIBUTES != 0 {
         return status(STATUS_INVALID_PARAMETER);
     }
@@ -177,24 +177,23 @@ fn open_by_pointer(call: &Call<'_>) -> Outcome {
         attributes
     };
     if access_mode == USER_MODE {
-        if !may_open(context.current_process(), &object) {
+        if !may_open(thread.current_process(), &object) {
             return status(STATUS_ACCESS_DENIED);
         }
-    } else if attributes & OBJ_KERNEL_HANDLE == 0 && context.current_process().id != SYSTEM_PROCESS
-    {
-        return Err(Fault::violation(
+    } else if attributes & OBJ_KERNEL_HANDLE == 0 && thread.current_process().id != SYSTEM_PROCESS {
+        return Err(CallError::violation(
             Rule::Handle,
             format!(
                 "a handle to {} is opened without OBJ_KERNEL_HANDLE in process {:#x}, whose \
                  threads could use and close it",
                 object.describe(),
-                context.current_process().id
+                thread.current_process().id
             ),
         ));
     }
     // Nothing is left open where there is nowhere to say so.
     guest::write(result, 0u64)?;
-    let handle = context.open_handle(&object, attributes, desired);
+    let handle = thread.open_handle(&object, attributes, desired);
     guest::write(result, handle)?;
     status(STATUS_SUCCESS)
 }
@@ -208,17 +207,16 @@ fn check_type(
     access_mode: u8,
 ) -> Result<(), NtStatus> {
     let unchecked = object_type == 0 && access_mode != USER_MODE;
-    if unchecked || call.context.is_of_type(object, object_type) {
+    if unchecked || call.thread.is_of_type(object, object_type) {
         return Ok(());
     }
     if access_mode != USER_MODE {
-        call.context
-            .record(Rule::ObjectType, call.routine.name, || {
-                format!(
-                    "{} was taken for an object of another type",
-                    object.describe()
-                )
-            });
+        call.thread.record(Rule::ObjectType, call.routine.name, || {
+            format!(
+                "{} was taken for an object of another type",
+                object.describe()
+            )
+        });
     }
     Err(STATUS_OBJECT_TYPE_MISMATCH)
 }
@@ -235,12 +233,12 @@ fn may_open(caller: &Process, object: &Object) -> bool {
 }
 
 fn reference_by_handle(call: &Call<'_>) -> Outcome {
-    let context = call.context;
+    let thread = call.thread;
     let [handle, desired, object_type, access_mode] = call.registers();
     let result = call.argument(4)?;
     let information = call.argument(5)?;
     guest::write(result, 0u64)?;
-    let Some((object, access)) = context.resolve_handle(handle)? else {
+    let Some((object, access)) = thread.resolve_handle(handle)? else {
         return status(STATUS_INVALID_HANDLE);
     };
     if object_type != 0
@@ -251,7 +249,7 @@ fn reference_by_handle(call: &Call<'_>) -> Outcome {
     if access_mode as u8 == USER_MODE && desired as u32 & !access != 0 {
         return status(STATUS_ACCESS_DENIED);
     }
-    object.hold(context.acquisition());
+    object.hold(thread.acquisition());
     guest::write(result, object.address)?;
     // OBJECT_HANDLE_INFORMATION: attributes and granted access.
     guest::write_optional(information, [0u32, access])?;
@@ -259,29 +257,29 @@ fn reference_by_handle(call: &Call<'_>) -> Outcome {
 }
 
 fn reference_by_pointer(call: &Call<'_>) -> Outcome {
-    let context = call.context;
+    let thread = call.thread;
     let [object, _desired, object_type, access_mode] = call.registers();
-    let object = context.object(object)?;
+    let object = thread.object(object)?;
     if let Err(failure) = check_type(call, &object, object_type, access_mode as u8) {
         return status(failure);
     }
-    object.hold(context.acquisition());
+    object.hold(thread.acquisition());
     status(STATUS_SUCCESS)
 }
 
 /// Returns the new count, as the documentation has it for reports only.
 fn reference_object(call: &Call<'_>) -> Outcome {
-    let object = call.context.object(call.registers()[0])?;
-    object.hold(call.context.acquisition());
+    let object = call.thread.object(call.registers()[0])?;
+    object.hold(call.thread.acquisition());
     Ok(object.references())
 }
 
 fn dereference_object(call: &Call<'_>) -> Outcome {
-    let context = call.context;
-    let object = context.object(call.registers()[0])?;
-    let caller = context.caller();
-    if !context.kernel.objects.release(&object, caller.as_ref()) {
-        return Err(Fault::violation(
+    let thread = call.thread;
+    let object = thread.object(call.registers()[0])?;
+    let caller = thread.caller();
+    if !thread.kernel.objects.release(&object, caller.as_ref()) {
+        return Err(CallError::violation(
             Rule::Object,
             format!(
                 "{} was dereferenced more often than a driver has referenced it",

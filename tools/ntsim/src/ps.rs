@@ -19,8 +19,8 @@ use crate::mm::guest;
 use crate::nt::Irql;
 use crate::ob::object::Object;
 use crate::report::Rule;
-use crate::routine::{Call, Fault, Outcome, Routine, status};
-use crate::thread::Context;
+use crate::routine::{Call, CallError, Outcome, Routine, status};
+use crate::thread::Thread;
 use notify::{Interface, Registration};
 use process::Process;
 
@@ -72,10 +72,10 @@ pub const ROUTINES: &[Routine] = &[
         .fails_with(Failure::Status),
 ];
 
-impl Context<'_> {
+impl Thread<'_> {
     /// The current process.
     pub fn current_process(&self) -> &Process {
-        self.process.process().expect("a context's process is one")
+        self.process.process().expect("a thread's process is one")
     }
 
     /// The current thread's object.
@@ -88,10 +88,10 @@ impl Context<'_> {
         &self,
         address: u64,
         answer: impl FnOnce(&Process) -> T,
-    ) -> Result<T, Fault> {
+    ) -> Result<T, CallError> {
         let object = self.object(address)?;
         object.process().map(answer).ok_or_else(|| {
-            Fault::violation(
+            CallError::violation(
                 Rule::Object,
                 format!(
                     "{} was passed where a process is expected",
@@ -103,54 +103,54 @@ impl Context<'_> {
 }
 
 fn current_process(call: &Call<'_>) -> Outcome {
-    Ok(call.context.process.address)
+    Ok(call.thread.process.address)
 }
 
 fn current_process_id(call: &Call<'_>) -> Outcome {
-    Ok(call.context.client.process.into())
+    Ok(call.thread.client.process.into())
 }
 
 fn current_thread(call: &Call<'_>) -> Outcome {
-    Ok(call.context.thread_object().address)
+    Ok(call.thread.thread_object().address)
 }
 
 fn current_thread_id(call: &Call<'_>) -> Outcome {
-    Ok(call.context.client.thread.into())
+    Ok(call.thread.client.thread.into())
 }
 
 fn process_id(call: &Call<'_>) -> Outcome {
     let [process, ..] = call.registers();
-    call.context
+    call.thread
         .with_process(process, |process| process.id.into())
 }
 
 fn parent_id(call: &Call<'_>) -> Outcome {
     let [process, ..] = call.registers();
-    call.context
+    call.thread
         .with_process(process, |process| process.parent_id.into())
 }
 
 fn session_id(call: &Call<'_>) -> Outcome {
     let [process, ..] = call.registers();
-    call.context
+    call.thread
         .with_process(process, |process| process.session_id.into())
 }
 
 fn exit_status(call: &Call<'_>) -> Outcome {
     let [process, ..] = call.registers();
-    call.context
+    call.thread
         .with_process(process, Process::exit_status)
         .and_then(status)
 }
 
 /// Of the current process; 0 while it runs.
 fn exit_time(call: &Call<'_>) -> Outcome {
-    Ok(call.context.current_process().exit_time().cast_unsigned())
+    Ok(call.thread.current_process().exit_time().cast_unsigned())
 }
 
 fn create_time(call: &Call<'_>) -> Outcome {
     let [process, ..] = call.registers();
-    call.context
+    call.thread
         .with_process(process, |process| process.create_time.cast_unsigned())
 }
 
@@ -158,21 +158,21 @@ fn create_time(call: &Call<'_>) -> Outcome {
 /// kernel does.
 fn image_file_name(call: &Call<'_>) -> Outcome {
     let [process, ..] = call.registers();
-    let name = call.context.with_process(process, Process::short_name)?;
-    Ok(call.context.kernel.short_names.address(name))
+    let name = call.thread.with_process(process, Process::short_name)?;
+    Ok(call.thread.kernel.short_names.address(name))
 }
 
 fn lookup_process(call: &Call<'_>) -> Outcome {
-    let context = call.context;
+    let thread = call.thread;
     let [id, result, ..] = call.registers();
     let process = u32::try_from(id)
         .ok()
-        .and_then(|id| context.kernel.processes.find(id));
+        .and_then(|id| thread.kernel.processes.find(id));
     let Some(process) = process else {
         return status(STATUS_INVALID_CID);
     };
     guest::write(result, process.address)?;
-    process.hold(context.acquisition());
+    process.hold(thread.acquisition());
     status(STATUS_SUCCESS)
 }
 
@@ -212,55 +212,55 @@ fn removes_a_registered_one_ex2(call: &Call<'_>) -> Option<&'static str> {
 }
 
 fn removal_is_certain(call: &Call<'_>, function: u64, remove: u64) -> Option<&'static str> {
-    (remove as u8 != 0 && call.context.kernel.notify.holds(function))
+    (remove as u8 != 0 && call.thread.kernel.notify.holds(function))
         .then_some("removing a registered callback does not fail")
 }
 
 /// `remove` is a `BOOLEAN`: only the low byte counts.
 fn set_notify(call: &Call<'_>, interface: Interface, function: u64, remove: u64) -> Outcome {
     if remove as u8 == 0 {
-        register(call.context, interface, function)
+        register(call.thread, interface, function)
     } else {
-        unregister(call.context, interface, function)
+        unregister(call.thread, interface, function)
     }
 }
 
-fn register(context: &Context<'_>, interface: Interface, function: u64) -> Outcome {
-    let module = context.kernel.modules.find(function);
+fn register(thread: &Thread<'_>, interface: Interface, function: u64) -> Outcome {
+    let module = thread.kernel.modules.find(function);
     if interface != Interface::Legacy {
         // The kernel looks at the image that holds the routine.
         let allowed = module
             .as_ref()
-            .is_some_and(|module| context.kernel.drivers.integrity_forced(module));
+            .is_some_and(|module| thread.kernel.drivers.integrity_forced(module));
         if !allowed {
             return status(STATUS_ACCESS_DENIED);
         }
     }
-    if context.kernel.notify.holds(function) {
-        context.record(Rule::Registration, interface.name(), || {
+    if thread.kernel.notify.holds(function) {
+        thread.record(Rule::Registration, interface.name(), || {
             format!("the notify routine at {function:#x} is registered already")
         });
     }
-    let registration = Registration::new(function, interface, module, context.acquisition());
-    status(context.kernel.notify.insert(registration))
+    let registration = Registration::new(function, interface, module, thread.acquisition());
+    status(thread.kernel.notify.insert(registration))
 }
 
-fn unregister(context: &Context<'_>, interface: Interface, function: u64) -> Outcome {
-    let notify = &context.kernel.notify;
+fn unregister(thread: &Thread<'_>, interface: Interface, function: u64) -> Outcome {
+    let notify = &thread.kernel.notify;
     let removed = notify.take(|other| other.function == function && other.interface == interface);
     let Some(registration) = removed else {
-        context.record(Rule::Registration, interface.name(), || {
+        thread.record(Rule::Registration, interface.name(), || {
             format!("the notify routine at {function:#x} is removed, which is not registered")
         });
         return status(STATUS_PROCEDURE_NOT_FOUND);
     };
-    if context.notifying.get() == Some(Arc::as_ptr(&registration)) {
-        return Err(Fault::violation(
+    if thread.notifying.get() == Some(Arc::as_ptr(&registration)) {
+        return Err(CallError::violation(
             Rule::NotifyRoutine,
             "a notify routine removes itself: the removal waits for it to return, so neither ends",
         ));
     }
-    let kernel = context.kernel;
+    let kernel = thread.kernel;
     registration.wait(|| kernel.stopped().is_some());
     status(STATUS_SUCCESS)
 }

@@ -1,5 +1,25 @@
 //! Kernel routines: what a driver can import, and the one point that every
 //! call of a driver into the kernel passes.
+//!
+//! A gate, such as `ps.rs`, lists its routines in a table of [`Routine`]s. The
+//! body of each has the signature `fn(&Call<'_>) -> Outcome`: it takes its
+//! arguments from the [`Call`], reads and changes the tables of
+//! `call.thread.kernel`, and returns the value that the driver gets, or the
+//! [`CallError`] because of which the driver is not returned to:
+//!
+//! ```ignore
+//! Routine::new("PsGetProcessSessionId", Irql::DISPATCH, session_id),
+//!
+//! fn session_id(call: &Call<'_>) -> Outcome {
+//!     let [process, ..] = call.registers();
+//!     call.thread
+//!         .with_process(process, |process| process.session_id.into())
+//! }
+//! ```
+//!
+//! A driver's call of an import reaches the routine's thunk ([`crate::gate`]),
+//! which changes to the host's stack and calls [`dispatch`]. That checks the
+//! level, asks the interceptor, and runs the body.
 
 use crate::arch::Control;
 use crate::intercept::{DriverCall, Failure, Interception, Phase};
@@ -7,7 +27,7 @@ use crate::ke::watchdog;
 use crate::mm::guest::{self, BadAddress};
 use crate::nt::{Irql, NtStatus};
 use crate::report::{Rule, Stopped};
-use crate::thread::Context;
+use crate::thread::Thread;
 
 /// A routine that the kernel exports to drivers.
 pub struct Routine {
@@ -35,11 +55,11 @@ pub enum Body {
 }
 
 /// What a routine returns to the driver, or why the driver is not returned to.
-pub type Outcome = Result<u64, Fault>;
+pub type Outcome = Result<u64, CallError>;
 
 /// Why a routine does not return to the driver.
 #[derive(Debug)]
-pub enum Fault {
+pub enum CallError {
     /// The driver broke a rule in this call.
     Violation {
         /// Which.
@@ -51,7 +71,7 @@ pub enum Fault {
     Stopped,
 }
 
-impl Fault {
+impl CallError {
     /// The driver broke `rule`.
     pub fn violation(rule: Rule, message: impl Into<String>) -> Self {
         Self::Violation {
@@ -61,7 +81,7 @@ impl Fault {
     }
 }
 
-impl From<BadAddress> for Fault {
+impl From<BadAddress> for CallError {
     fn from(bad: BadAddress) -> Self {
         Self::violation(
             Rule::BadPointer,
@@ -73,7 +93,7 @@ impl From<BadAddress> for Fault {
     }
 }
 
-impl From<Stopped> for Fault {
+impl From<Stopped> for CallError {
     fn from(_: Stopped) -> Self {
         Self::Stopped
     }
@@ -125,14 +145,14 @@ impl Routine {
 /// One call of a routine by a driver.
 pub struct Call<'a> {
     /// The thread that the driver runs in.
-    pub context: &'a Context<'a>,
+    pub thread: &'a Thread<'a>,
     /// The routine that was called.
     pub routine: &'static Routine,
     arguments: u64,
 }
 
 impl Call<'_> {
-    /// The `index`th argument's slot.
+    /// The `index`th argument, eight bytes whatever its type.
     ///
     /// # Errors
     /// Where the driver's stack ends before it.
@@ -140,7 +160,7 @@ impl Call<'_> {
         guest::read(self.argument_address(index))
     }
 
-    /// Where the `index`th argument's slot is.
+    /// Where the `index`th argument lies.
     pub const fn argument_address(&self, index: usize) -> u64 {
         self.arguments + 8 * index as u64
     }
@@ -161,7 +181,7 @@ pub type RoutineReference = *const Routine;
 /// # Safety
 /// Called by a thunk only: `control` is the control block of the stack that
 /// the driver runs on, `routine` what the thunk was made for, and `arguments`
-/// the address of the driver's argument slots.
+/// the address of the driver's arguments.
 pub unsafe extern "C" fn dispatch(
     control: *const Control,
     routine: RoutineReference,
@@ -172,38 +192,38 @@ pub unsafe extern "C" fn dispatch(
     let control = unsafe { &*control };
     // SAFETY: thunks are made from 'static routines only.
     let routine: &'static Routine = unsafe { &*routine };
-    // SAFETY: `Context::call` keeps the context alive while the driver runs.
-    let context = unsafe { &*control.context.get().cast::<Context<'_>>() };
+    // SAFETY: `Thread::call` keeps the thread alive while the driver runs.
+    let thread = unsafe { &*control.thread.get().cast::<Thread<'_>>() };
     let call = Call {
-        context,
+        thread,
         routine,
         arguments,
     };
-    let fault = match check(&call).and_then(|()| intercepted(&call)) {
+    let error = match check(&call).and_then(|()| intercepted(&call)) {
         Ok(value) => return value,
-        Err(fault) => fault,
+        Err(error) => error,
     };
-    if let Fault::Violation { rule, message } = fault {
-        context.report(rule, message, Some(routine.name));
+    if let CallError::Violation { rule, message } = error {
+        thread.report(rule, message, Some(routine.name));
     }
     control.abandon.set(1);
     0
 }
 
 /// What holds for every routine, before it runs.
-fn check(call: &Call<'_>) -> Result<(), Fault> {
-    if call.context.kernel.stopped().is_some() {
-        return Err(Fault::Stopped);
+fn check(call: &Call<'_>) -> Result<(), CallError> {
+    if call.thread.kernel.stopped().is_some() {
+        return Err(CallError::Stopped);
     }
     if watchdog::is_overdue() {
-        return Err(Fault::violation(
+        return Err(CallError::violation(
             Rule::Hang,
             "driver code has not returned in time, and still calls routines",
         ));
     }
-    let irql = call.context.irql();
+    let irql = call.thread.irql();
     if irql > call.routine.max_irql {
-        return Err(Fault::violation(
+        return Err(CallError::violation(
             Rule::Irql,
             format!(
                 "{} was called at {irql}; it allows {} at most",
@@ -216,7 +236,7 @@ fn check(call: &Call<'_>) -> Result<(), Fault> {
 
 /// Runs the routine, unless the machine's interceptor has it fail.
 fn intercepted(call: &Call<'_>) -> Outcome {
-    let Some(interceptor) = call.context.kernel.interceptor() else {
+    let Some(interceptor) = call.thread.kernel.interceptor() else {
         return run(call);
     };
     let routine = call.routine;
@@ -224,7 +244,7 @@ fn intercepted(call: &Call<'_>) -> Outcome {
         routine: routine.name,
         failure: routine.failure,
         certain: routine.certain.and_then(|certain| certain(call)),
-        phase: Phase::of(&call.context.event),
+        phase: Phase::of(&call.thread.event),
     });
     match (interception, routine.failure) {
         (Interception::Fail(failing), Failure::Status) => status(failing),

@@ -12,7 +12,7 @@ use crate::mm::guest::{self, CountedString};
 use crate::mm::pages::PAGE;
 use crate::nt::Irql;
 use crate::report::Rule;
-use crate::routine::{Call, Fault, Outcome, Routine, status};
+use crate::routine::{Call, CallError, Outcome, Routine, status};
 
 /// The routines of the run-time library.
 pub const ROUTINES: &[Routine] = &[
@@ -92,7 +92,7 @@ fn upcase(unit: u16) -> u16 {
     }
 }
 
-fn compare(call: &Call<'_>) -> Result<Ordering, Fault> {
+fn compare(call: &Call<'_>) -> Result<Ordering, CallError> {
     let [one, other, ignore_case, _] = call.registers();
     let mut one = guest::read_unicode_string(one)?;
     let mut other = guest::read_unicode_string(other)?;
@@ -139,7 +139,7 @@ fn unicode_string_to_ansi_string(call: &Call<'_>) -> Outcome {
     }
     let text = guest::read_unicode_string(source)?;
     let mut bytes = Vec::new();
-    call.context.kernel.code_page().encode(&text, &mut bytes);
+    call.thread.kernel.code_page().encode(&text, &mut bytes);
     bytes.push(0);
     let Ok(length) = u16::try_from(bytes.len() - 1) else {
         return status(STATUS_INVALID_PARAMETER_2);
@@ -167,8 +167,8 @@ fn unicode_string_to_ansi_string(call: &Call<'_>) -> Outcome {
 /// worked through in.
 fn in_pieces(
     length: u64,
-    mut step: impl FnMut(u64, usize) -> Result<(), Fault>,
-) -> Result<(), Fault> {
+    mut step: impl FnMut(u64, usize) -> Result<(), CallError>,
+) -> Result<(), CallError> {
     let mut done = 0;
     while done < length {
         let size = (length - done).min(PAGE as u64);
@@ -207,7 +207,7 @@ fn fill_memory(call: &Call<'_>) -> Outcome {
 }
 
 /// How many bytes at the start are equal, and how the first others compare.
-fn match_memory(call: &Call<'_>) -> Result<(u64, Ordering), Fault> {
+fn match_memory(call: &Call<'_>) -> Result<(u64, Ordering), CallError> {
     let [one, other, length, _] = call.registers();
     let mut buffers = [[0; PAGE]; 2];
     let mut result = None;
@@ -240,7 +240,7 @@ fn matching_memory(call: &Call<'_>) -> Outcome {
 /// Images name this routine in their unwind data. It would be called for an
 /// exception in guarded code; here an exception stops the kernel instead.
 fn handle_exception(_: &Call<'_>) -> Outcome {
-    Err(Fault::violation(
+    Err(CallError::violation(
         Rule::Unsupported,
         "structured exception handling is not modelled: the exception would be fatal here",
     ))

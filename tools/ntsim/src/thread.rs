@@ -3,7 +3,7 @@
 //! [`crate::load`] and [`crate::deliver`] make one for each call of a driver;
 //! routines find it in their [`crate::routine::Call`].
 
-mod fault;
+mod exception;
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::ps::notify::Registration;
 use crate::report::{Report, Rule, Stopped};
 
 /// A thread of the machine while it runs driver code.
-pub struct Context<'a> {
+pub struct Thread<'a> {
     /// The machine.
     pub kernel: &'a Kernel,
     /// The current process.
@@ -41,7 +41,7 @@ pub struct Context<'a> {
     stack: stack::CurrentStack,
 }
 
-impl<'a> Context<'a> {
+impl<'a> Thread<'a> {
     /// A thread at `PASSIVE_LEVEL`, outside any critical region, on a kernel
     /// stack of its own.
     pub fn new(
@@ -98,18 +98,18 @@ impl<'a> Context<'a> {
             nested & !15
         };
         let watch = Watch::start(self.kernel.time_limit);
-        let outer = control.context.replace((&raw const *self).cast());
+        let outer = control.thread.replace((&raw const *self).cast());
         // SAFETY: the control block is that of this thread's current stack;
         // `stack` lies in it, below everything that is in use.
         let departure = unsafe { arch::enter(control, entry, &raw const arguments, stack) };
         drop(watch);
-        control.context.set(outer);
+        control.thread.set(outer);
         if nested == 0 {
             control.abandon.set(0);
         }
         if departure.abandoned != 0 {
             if let Some(trap) = control.trap.take() {
-                let (rule, message) = fault::explain(self.kernel, control, &trap);
+                let (rule, message) = exception::explain(self.kernel, control, &trap);
                 let backtrace = backtrace::of_trap(control, &self.kernel.modules, &trap);
                 self.kernel
                     .stop(self.describe(rule, message, None, &backtrace));

@@ -29,13 +29,13 @@ pub const ROUTINES: &[Routine] = &[
 /// handles; Windows stops with `INVALID_KERNEL_HANDLE` when verifying.
 fn close(call: &Call<'_>) -> Outcome {
     let [handle, ..] = call.registers();
-    call.context.close_handle(handle)?;
+    call.thread.close_handle(handle)?;
     status(STATUS_SUCCESS)
 }
 
 fn closes_an_open_handle(call: &Call<'_>) -> Option<&'static str> {
     let [handle, ..] = call.registers();
-    let open = call.context.resolve_handle(handle).ok().flatten();
+    let open = call.thread.resolve_handle(handle).ok().flatten();
     open.map(|_| "closing an open handle does not fail")
 }
 
@@ -123,18 +123,17 @@ fn query_image_file_name(
 }
 
 fn with_process(call: &Call<'_>, handle: u64, answer: impl FnOnce(&Process) -> Outcome) -> Outcome {
-    let Some((object, _)) = call.context.resolve_handle(handle)? else {
+    let Some((object, _)) = call.thread.resolve_handle(handle)? else {
         return status(STATUS_INVALID_HANDLE);
     };
     if let Some(process) = object.process() {
         return answer(process);
     }
-    call.context
-        .record(Rule::ObjectType, call.routine.name, || {
-            format!(
-                "handle {handle:#x} leads to {}, not to a process",
-                object.describe()
-            )
-        });
+    call.thread.record(Rule::ObjectType, call.routine.name, || {
+        format!(
+            "handle {handle:#x} leads to {}, not to a process",
+            object.describe()
+        )
+    });
     status(STATUS_OBJECT_TYPE_MISMATCH)
 }

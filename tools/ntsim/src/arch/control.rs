@@ -28,8 +28,8 @@ pub struct Control {
     pub driver_frame: Cell<u64>,
     /// Not 0: abandon the driver instead of returning to it.
     pub abandon: Cell<u64>,
-    /// The [`thread`] that the driver runs in.
-    pub context: Cell<*const ()>,
+    /// The thread, a `crate::thread::Thread`, that the driver runs in.
+    pub thread: Cell<*const ()>,
     /// The current level.
     pub irql: Cell<Irql>,
     /// The trap that ended driver code, until it is reported.
@@ -45,7 +45,7 @@ impl Control {
             driver_stack: Cell::new(0),
             driver_frame: Cell::new(0),
             abandon: Cell::new(0),
-            context: Cell::new(std::ptr::null()),
+            thread: Cell::new(std::ptr::null()),
             irql: Cell::new(Irql::PASSIVE),
             trap: Cell::new(None),
         }

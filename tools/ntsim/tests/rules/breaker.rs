@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ntsim::dbg::Transcript;
 use ntsim::{
-    Creation, DriverId, Frame, Kernel, LoadError, ProcessCreation, ProcessExit, Rule, UnloadError,
+    DriverId, Frame, Kernel, LoadError, ProcessCreation, ProcessExit, Rule, UnloadError, Verdict,
 };
 
 /// Long enough for everything here that does return.
@@ -54,7 +54,7 @@ impl Machine {
     }
 
     /// Creates a process of that name; `None` where the kernel stopped.
-    pub fn create(&self, name: &[u16]) -> Option<Creation> {
+    pub fn create(&self, name: &[u16]) -> Option<Verdict> {
         let creation = ProcessCreation {
             image_file_name: Some(name.to_vec()),
             command_line: Some("notepad a.txt".encode_utf16().collect()),
