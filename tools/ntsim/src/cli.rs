@@ -1,8 +1,8 @@
 //! The command line.
 
 mod driver;
-mod fault;
 mod fuzz;
+mod inject;
 mod log;
 mod machine;
 mod run;
@@ -30,7 +30,8 @@ Exit codes:
 #[derive(Subcommand)]
 enum Verb {
     Run(run::Run),
-    Fault(fault::Fault),
+    #[command(visible_alias = "fault")]
+    Inject(inject::Inject),
     Stress(stress::Stress),
     Fuzz(fuzz::Fuzz),
 }
@@ -47,7 +48,7 @@ enum Outcome {
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Run(run) => run.execute(),
-        Verb::Fault(fault) => fault.execute(),
+        Verb::Inject(inject) => inject.execute(),
         Verb::Stress(stress) => stress.execute(),
         Verb::Fuzz(fuzz) => fuzz.execute(),
     };

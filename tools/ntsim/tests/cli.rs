@@ -36,7 +36,7 @@ fn what_cannot_be_used_is_named() {
     );
     refused(&["run", "x.sys", "--for", "soon"], &["soon", "seconds"]);
     refused(&["run", "x.sys", "--for=-1"], &["seconds"]);
-    for verb in ["fault", "stress", "fuzz"] {
+    for verb in ["inject", "fault", "stress", "fuzz"] {
         refused(&[verb], &["DRIVER.sys"]);
         refused(&[verb, "/etc/passwd"], &["/etc/passwd", "PE"]);
         refused(

@@ -51,7 +51,8 @@ enum Verb {
     Build(build::Build),
     Check(check::Check),
     Package(package::Package),
-    Fault(trial::Fault),
+    #[command(visible_alias = "fault")]
+    Inject(trial::Inject),
     Stress(trial::Stress),
     Fuzz(trial::Fuzz),
     Wine(wine::Wine),
@@ -74,7 +75,7 @@ fn main() -> ExitCode {
         Verb::Build(verb) => verb.execute(),
         Verb::Check(verb) => verb.execute(),
         Verb::Package(verb) => verb.execute(),
-        Verb::Fault(verb) => verb.execute(),
+        Verb::Inject(verb) => verb.execute(),
         Verb::Stress(verb) => verb.execute(),
         Verb::Fuzz(verb) => verb.execute(),
         Verb::Wine(verb) => verb.execute(),

@@ -1,4 +1,4 @@
-//! `cargo xtask fault`, `stress` and `fuzz`: the driver on trial in the embedded
+//! `cargo xtask inject`, `stress` and `fuzz`: the driver on trial in the embedded
 //! kernel.
 
 use std::ffi::OsString;
@@ -12,10 +12,10 @@ use crate::run::forward;
 /// Make each call of the driver that can fail do so, alone and in pairs.
 ///
 /// Takes --driver FILE for another driver than procmon.sys, --dev for procmon's
-/// debug build, --arch arm64 for ARM64, and every option of `ntsim fault`.
+/// debug build, --arch arm64 for ARM64, and every option of `ntsim inject`.
 #[derive(Args)]
 #[command(disable_help_flag = true)]
-pub struct Fault {
+pub struct Inject {
     #[command(flatten)]
     forwarded: Forwarded,
 }
@@ -52,11 +52,11 @@ struct Forwarded {
     arguments: Vec<OsString>,
 }
 
-impl Fault {
+impl Inject {
     /// Carries the verb out.
     pub fn execute(self) -> Result<()> {
         forward(
-            "fault",
+            "inject",
             "Make each call of procmon.sys that can fail do so, alone and in pairs.",
             self.forwarded.arguments,
         )

@@ -1,4 +1,4 @@
-//! `ntsim fault`: make a driver's calls fail.
+//! `ntsim inject`: make a driver's calls fail.
 
 use anyhow::{Result, anyhow};
 use clap::Args;
@@ -15,12 +15,12 @@ use super::driver::{Driver, progress};
 /// several statuses or NULL, and so does each call that the driver makes
 /// after that. No rule may be broken, and nothing may be left behind.
 #[derive(Args)]
-pub struct Fault {
+pub struct Inject {
     #[command(flatten)]
     driver: Driver,
 }
 
-impl Fault {
+impl Inject {
     /// Carries the verb out.
     pub fn execute(self) -> Result<Outcome> {
         self.driver.attempt(inject)
