@@ -16,9 +16,8 @@ use crate::kernel::Kernel;
 use crate::ldr::Module;
 use crate::ldr::backtrace::{Acquisition, Backtrace, CodeAddress};
 use crate::mm::strings::GuestString;
-use crate::nt::{self, ClientId, DriverId, Event, NtStatus};
+use crate::nt::{self, ClientId, DriverId, Event, NtStatus, SYSTEM_PROCESS};
 use crate::ob::handles::{Handle, KERNEL_HANDLE_BITS};
-use crate::ps::process::SYSTEM_PROCESS;
 use crate::report::{Leftover, Leftovers, Report, Rule, Stopped};
 use crate::thread::Thread;
 

@@ -17,6 +17,9 @@ pub const fn succeeded(status: NtStatus) -> bool {
     status >= 0
 }
 
+/// The System process, in which `DriverEntry` and `DriverUnload` run.
+pub const SYSTEM_PROCESS: u32 = 4;
+
 /// A thread and the process that it belongs to, as `CLIENT_ID`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientId {

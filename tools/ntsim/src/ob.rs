@@ -12,8 +12,8 @@ use windows_sys::Win32::Foundation::{
 
 use crate::intercept::Failure;
 use crate::mm::guest;
-use crate::nt::{Irql, NtStatus};
-use crate::ps::process::{Process, SYSTEM_PROCESS};
+use crate::nt::{Irql, NtStatus, SYSTEM_PROCESS};
+use crate::ps::process::Process;
 use crate::report::Rule;
 use crate::routine::{Call, CallError, Outcome, Routine, status};
 use crate::thread::Thread;

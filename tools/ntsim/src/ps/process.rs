@@ -7,12 +7,9 @@ use dashmap::DashMap;
 use windows_sys::Win32::Foundation::STATUS_PENDING;
 
 use crate::ke::time;
-use crate::nt::{NtStatus, ProcessCreation, SystemTime};
+use crate::nt::{NtStatus, ProcessCreation, SYSTEM_PROCESS, SystemTime};
 use crate::ob::handles::HandleTable;
 use crate::ob::object::{Body, Directory, Object};
-
-/// The process in which `DriverEntry` and `DriverUnload` run.
-pub const SYSTEM_PROCESS: u32 = 4;
 
 /// An `EPROCESS`.
 pub struct Process {

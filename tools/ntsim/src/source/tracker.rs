@@ -6,11 +6,8 @@ use super::ProcessEvent;
 use super::connector::Message;
 use super::procfs::ProcessView;
 use super::status;
-use crate::nt::{ClientId, SystemTime};
+use crate::nt::{ClientId, SYSTEM_PROCESS, SystemTime};
 use crate::{ProcessCreation, ProcessExit};
-
-/// NT's System process, to which kernel threads belong.
-const SYSTEM: u32 = 4;
 
 /// What is read of a process at the moment of an event.
 pub trait Look {
@@ -231,7 +228,7 @@ impl Tracker {
         if let Some(parent) = self.processes.get(&creator.process)
             && parent.standing == Standing::Kernel
         {
-            creator.process = SYSTEM;
+            creator.process = SYSTEM_PROCESS;
         }
         let (image_file_name, command_line, is_wow64, session_id) = match view {
             Some(view) => (

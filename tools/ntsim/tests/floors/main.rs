@@ -207,3 +207,17 @@ fn a_name_that_state_must_not_know_is_found() {
         assert!(faults[0].contains("names"), "{faults:?}");
     }
 }
+
+#[test]
+fn the_page_lists_the_floors_from_the_top() {
+    let page = include_str!("../../../../ARCHITECTURE.md");
+    let (_, table) = page.split_once("| Floor | What stands there |").unwrap();
+    let listed: Vec<&str> = table
+        .lines()
+        .skip(2)
+        .map_while(|row| row.strip_prefix("| ")?.split(" |").next())
+        .collect();
+    let floors = FLOORS.iter().rev().map(|(name, _)| *name);
+    let expected: Vec<&str> = ["hosts"].into_iter().chain(floors).collect();
+    assert_eq!(listed, expected);
+}
