@@ -112,8 +112,9 @@ impl Kernel {
     ) -> Result<(), Stopped> {
         self.check_running()?;
         let object = self.processes.find_or_adopt(&self.objects, exit.process_id);
-        let process = object.process().expect("a table of processes");
-        process.set_exited(exit.exit_status, time);
+        if let Some(process) = object.process() {
+            process.set_exited(exit.exit_status, time);
+        }
         let current_process = if current.process == exit.process_id {
             Arc::clone(&object)
         } else {

@@ -1,6 +1,6 @@
 //! One simulated machine: the tables that its routines read and write.
 //!
-//! [`crate::builder`] makes it, [`crate::load`] and [`crate::deliver`] run
+//! `builder` makes it, `load` and `deliver` run
 //! drivers in it. Nothing here calls a driver.
 
 use std::collections::HashMap;

@@ -40,9 +40,7 @@ mod ps;
 pub mod report;
 mod routine;
 mod rtl;
-pub mod source;
 mod thread;
-pub mod trial;
 mod zw;
 
 /// The loader alone, for a host that gives an image routines of its own.
@@ -60,4 +58,5 @@ pub use load::{LoadError, UnloadError};
 pub use mm::strings::{RawBuffer, RawString};
 pub use nt::{DriverId, ProcessCreation, ProcessExit};
 pub use ps::announcement::Announcement;
+pub use ps::notify::SLOTS as NOTIFY_SLOTS;
 pub use report::{Consequence, Frame, Leftover, Leftovers, Report, Rule, Stopped, Violation};

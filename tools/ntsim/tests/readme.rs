@@ -1,7 +1,6 @@
 //! What README.md lists is what the code has.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 
 use ntsim::Rule;
 
@@ -32,19 +31,4 @@ fn the_table_of_rules_is_complete() {
         .map(|rule| (rule.to_string(), format!("{:?}", rule.consequence())))
         .collect();
     assert_eq!(names, declared);
-}
-
-#[test]
-fn the_exit_codes_are_those_of_the_help() {
-    let help = Command::new(env!("CARGO_BIN_EXE_ntsim"))
-        .arg("--help")
-        .output()
-        .unwrap();
-    let help = String::from_utf8(help.stdout).unwrap();
-    let (_, codes) = help.split_once("Exit codes:\n").unwrap();
-    let codes: Vec<Vec<&str>> = codes
-        .lines()
-        .map(|line| line.trim().splitn(2, "  ").collect())
-        .collect();
-    assert_eq!(table("| exit code | |"), codes);
 }

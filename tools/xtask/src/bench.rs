@@ -112,7 +112,7 @@ pub fn measure(driver: &Path, arguments: &[OsString]) -> Result<()> {
     command::run(
         "build the measurements",
         cross::host_cargo()
-            .args(["build", "--package", "bench", "--package", "ntsim"])
+            .args(["build", "--package", "bench", "--package", "ntsim-cli"])
             .arg("--manifest-path")
             .arg(repository::tools().join("Cargo.toml")),
     )?;

@@ -105,8 +105,7 @@ impl Emulated {
     pub fn build_ntsim(&self) -> Result<Command> {
         command::run(
             "build ntsim for ARM64",
-            self.cargo("build")
-                .args(["--package", "ntsim", "--bin", "ntsim"]),
+            self.cargo("build").args(["--package", "ntsim-cli"]),
         )?;
         let mut ntsim = Command::new(&self.emulator);
         ntsim.arg(target_folder().join(ARM64_LINUX).join("debug/ntsim"));

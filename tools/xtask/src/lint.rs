@@ -62,7 +62,13 @@ pub fn tools() -> Result<()> {
 /// The embedded kernel, for ARM64.
 pub fn emulated(emulated: &Emulated) -> Result<()> {
     let mut cargo = emulated.clippy()?;
-    cargo.args(["--package", "ntsim", "--all-targets"]);
+    cargo.args([
+        "--package",
+        "ntsim-cli",
+        "--package",
+        "ntsim",
+        "--all-targets",
+    ]);
     clippy(cargo)
 }
 

@@ -34,7 +34,7 @@ pub struct Mutants {
 }
 
 /// The tests that hold the image to the contract.
-const TESTS: &[&str] = &["--test", "driver", "--test", "grammar"];
+const TESTS: &[&str] = &["--test", "driver", "--test", "grammar", "--test", "oracle"];
 
 /// Those of them that take long and judge by what the others judge by, and
 /// those that damage the image, whatever is in it.
@@ -177,7 +177,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 fn test_command() -> std::process::Command {
     let mut cargo = cross::host_cargo();
     cargo
-        .args(["test", "--package", "ntsim"])
+        .args(["test", "--package", "ntsim", "--package", "procmon-oracle"])
         .args(TESTS)
         .arg("--manifest-path")
         .arg(repository::tools().join("Cargo.toml"));

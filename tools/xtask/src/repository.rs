@@ -77,5 +77,5 @@ pub fn driver_version() -> Result<String> {
 
 /// Hostile processes worth telling the driver of every time.
 pub fn fuzz_corpus() -> PathBuf {
-    tools().join("ntsim/fuzz/corpus/create")
+    tools().join("procmon-oracle/fuzz/corpus/create")
 }

@@ -195,7 +195,7 @@ fn build_ntsim() -> Result<PathBuf> {
     command::run(
         "build ntsim",
         cross::host_cargo()
-            .args(["build", "--package", "ntsim", "--bin", "ntsim"])
+            .args(["build", "--package", "ntsim-cli"])
             .arg("--manifest-path")
             .arg(repository::tools().join("Cargo.toml")),
     )?;

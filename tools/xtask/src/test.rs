@@ -198,20 +198,19 @@ fn wait_for(images: &Receiver<Images>) -> Result<Images> {
 const EMULATED_TESTS: &[&str] = &[
     "--package=host-tests",
     "--package=ntsim",
+    "--package=ntsim-trials",
+    "--package=procmon-oracle",
     "--lib",
     "--test=driver",
     "--test=grammar",
+    "--test=oracle",
     "--test=rules",
     "--test=text",
 ];
 
-/// What watches or starts other programs, which an emulator of one program
-/// cannot; and the test that takes a minute there, since another tells the
-/// driver of such processes too.
-const NOT_EMULATED: &[&str] = &[
-    "--skip=source::",
-    "--skip=whatever_is_announced_is_read_back",
-];
+/// The test that takes a minute there, since another tells the driver of such
+/// processes too.
+const NOT_EMULATED: &[&str] = &["--skip=whatever_is_announced_is_read_back"];
 
 fn tools_tests() -> Command {
     let mut cargo = cross::host_cargo();

@@ -5,6 +5,4 @@ mod code;
 mod faults;
 mod images;
 mod life;
-mod oracle;
 mod shipped;
-mod trials;

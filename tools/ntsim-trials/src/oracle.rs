@@ -1,0 +1,130 @@
+//! What knows what a driver has to print.
+
+use ntsim::Announcement;
+use ntsim::nt::NtStatus;
+use ntsim::{ProcessCreation, ProcessExit};
+
+/// A call that was made to fail while the driver was called once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailedCall {
+    /// The routine.
+    pub routine: &'static str,
+    /// Which of its calls, from 1.
+    pub nth: u32,
+    /// With what; `None` for NULL.
+    pub status: Option<NtStatus>,
+}
+
+/// One `DbgPrint` each.
+pub type Lines<'a> = &'a [Vec<u8>];
+
+/// What is wrong, in one line.
+pub type Finding = Result<(), String>;
+
+/// Holds what a driver prints, one call of it at a time, against what it had
+/// been told. By default everything is right.
+pub trait Oracle: Send + Sync {
+    /// `DriverEntry` returned `status`.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn loaded(&self, status: NtStatus, failed: &[FailedCall], lines: Lines<'_>) -> Finding {
+        let _ = (status, failed, lines);
+        Ok(())
+    }
+
+    /// A process was created.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn created(
+        &self,
+        announced: &Announcement,
+        failed: &[FailedCall],
+        lines: Lines<'_>,
+    ) -> Finding {
+        let _ = (announced, failed, lines);
+        Ok(())
+    }
+
+    /// A process exited.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn exited(&self, exit: ProcessExit, failed: &[FailedCall], lines: Lines<'_>) -> Finding {
+        let _ = (exit, failed, lines);
+        Ok(())
+    }
+
+    /// `DriverUnload` returned; the driver had been told of so many creates and
+    /// exits.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn unloaded(&self, told: (u64, u64), lines: Lines<'_>) -> Finding {
+        let _ = (told, lines);
+        Ok(())
+    }
+
+    /// Which text of a load that fails for want of a notify slot it expects.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn refused_a_slot(&self, lines: Lines<'_>) -> Finding {
+        let _ = lines;
+        Ok(())
+    }
+
+    /// What follows the log while processors deliver events at the same time;
+    /// `None` where that is not possible. `is_complete` says that the driver is
+    /// loaded throughout, so that it has to report each event.
+    fn monitor(&self, is_complete: bool) -> Option<Box<dyn Monitor>> {
+        let _ = is_complete;
+        None
+    }
+}
+
+/// Follows the log of a driver while processors deliver events at the same time.
+pub trait Monitor: Send + Sync {
+    /// The driver is about to be loaded.
+    fn loading(&self);
+
+    /// The driver was unloaded.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn unloaded(&self) -> Finding;
+
+    /// A process is about to be created.
+    fn creating(&self, process: &ProcessCreation);
+
+    /// A process was created.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn created(&self, process_id: u32) -> Finding;
+
+    /// A process is about to exit.
+    fn exiting(&self, exit: ProcessExit);
+
+    /// A process has exited.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn exited(&self, process_id: u32) -> Finding;
+
+    /// The driver printed a line.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn printed(&self, message: &[u8]) -> Finding;
+
+    /// How many events were reported so far.
+    fn reported(&self) -> u64;
+}
+
+/// Finds nothing wrong in what a driver prints.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Anything;
+
+impl Oracle for Anything {}
