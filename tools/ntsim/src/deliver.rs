@@ -100,10 +100,6 @@ impl Kernel {
     ///
     /// # Errors
     /// When the kernel has stopped.
-    #[expect(
-        clippy::missing_panics_doc,
-        reason = "a table of processes has only processes"
-    )]
     pub fn exit_process_at(
         &self,
         exit: ProcessExit,
