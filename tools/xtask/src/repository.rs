@@ -29,6 +29,11 @@ pub fn wine_fixtures() -> PathBuf {
     tools().join("wine-fixtures")
 }
 
+/// The package of the driver's build script as a program for Windows.
+pub fn windows_build() -> PathBuf {
+    tools().join("windows-build")
+}
+
 /// Where cargo works when it compiles for Windows. Apart from `target/`, so
 /// that a host build and a Windows build never wait for each other's lock.
 pub fn cross_target() -> PathBuf {

@@ -289,6 +289,7 @@ const PINNED: &[&str] = &[
     "tools/ntsim/tests/breaker/Cargo.lock",
     "tools/Cargo.lock",
     "tools/wine-fixtures/Cargo.lock",
+    "tools/windows-build/Cargo.lock",
 ];
 
 fn pinned() -> Vec<Option<Vec<u8>>> {

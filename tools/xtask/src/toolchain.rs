@@ -11,6 +11,7 @@ mod host;
 mod libclang;
 mod linker;
 mod lints;
+mod mingw;
 mod requirement;
 mod resources;
 mod rustup;
@@ -23,7 +24,8 @@ mod wine;
 pub use clang::{CLANG, LLVM_DLLTOOL};
 use compiler::rustc;
 pub use compiler::{
-    ARM64_LINUX, ARM64_LINUX_COMPILER, Compiler, StandardLibrary, windows_compiler,
+    ARM64_LINUX, ARM64_LINUX_COMPILER, Compiler, StandardLibrary, WINDOWS_PROGRAMS,
+    windows_compiler,
 };
 pub use ddk::{DDK_HEADERS, DDK_INCLUDE};
 pub use debootstrap::DEBOOTSTRAP;
@@ -32,6 +34,7 @@ pub use host::Host;
 pub use libclang::LIBCLANG;
 pub use linker::LLD_LINK;
 pub use lints::{CLIPPY, DEBIAN_CLIPPY, RUSTFMT};
+pub use mingw::MINGW_GCC;
 pub use requirement::{Need, Requirement, provide};
 pub use resources::{LLVM_RC, RC_PATH};
 pub use signing::{OPENSSL, OSSLSIGNCODE};

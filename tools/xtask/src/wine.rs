@@ -3,6 +3,7 @@
 //! One file per case; [`prefix`] is the machine that they run on, a fresh one
 //! each time.
 
+mod build_script;
 mod fixtures;
 mod installation;
 mod life_cycle;
@@ -49,6 +50,10 @@ const CASES: &[Case] = &[
     (
         "setupapi installs procmon.inf and the service starts",
         installation::check,
+    ),
+    (
+        "Microsoft's wdk-build asks cargo for what the stand-in does",
+        build_script::check,
     ),
     (
         "install.cmd installs the package, and uninstall.cmd undoes it",

@@ -81,6 +81,24 @@ pub const ARM64_LINUX_COMPILER: Requirement<Compiler> = Requirement {
     },
 };
 
+/// The compiler for programs that run in Wine. Only rustup has a standard library
+/// with what they need of it.
+pub const WINDOWS_PROGRAMS: Requirement<Compiler> = Requirement {
+    what: "the Rust standard library for x86_64-pc-windows-gnu",
+    why: "the driver's build script is compiled as a program for Windows",
+    find: |host| {
+        find(host, "x86_64-pc-windows-gnu")
+            .filter(|compiler| compiler.standard_library == StandardLibrary::Installed)
+    },
+    rustup: Some(rustup::Part::Target("x86_64-pc-windows-gnu")),
+    debian: &[],
+    elsewhere: Elsewhere {
+        fedora: &[],
+        arch: &[],
+        otherwise: "install Rust from https://rustup.rs and type: rustup target add x86_64-pc-windows-gnu",
+    },
+};
+
 /// Debian's compilers, with the source of their standard library.
 const DEBIAN: &[Packages] = &[
     Packages {

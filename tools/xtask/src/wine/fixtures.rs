@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::build_script::BuildScript;
 use crate::cross::Cross;
-use crate::{command, repository};
+use crate::toolchain::{MINGW_GCC, WINDOWS_PROGRAMS, provide};
+use crate::{command, progress, repository};
 
 /// The driver that ships, and what `tools/wine-fixtures` is built to.
 pub struct Fixtures {
@@ -15,6 +17,12 @@ pub struct Fixtures {
     pub refuser: PathBuf,
     /// A program that does what `install.cmd` asks of certutil.
     pub certutil: PathBuf,
+    /// A system library that Wine lacks.
+    pub bcryptprimitives: PathBuf,
+    /// A program that is found where the resource compiler should be.
+    pub rc: PathBuf,
+    /// The driver's build script, where it can be compiled for Windows.
+    pub build_script: Option<BuildScript>,
 }
 
 impl Fixtures {
@@ -32,6 +40,21 @@ impl Fixtures {
             procmon: procmon.to_owned(),
             refuser: built.join("refuser.dll"),
             certutil: built.join("certutil.exe"),
+            bcryptprimitives: built.join("bcryptprimitives.dll"),
+            rc: built.join("rc.exe"),
+            build_script: build_script(cross)?,
         })
     }
+}
+
+/// The build script, or a line that says why not.
+fn build_script(cross: &Cross) -> Result<Option<BuildScript>> {
+    if let Err(why) = provide(&[&WINDOWS_PROGRAMS, &MINGW_GCC]) {
+        progress::answer(&format!(
+            "skip  the build script with Microsoft's wdk-build: {why:#}"
+        ));
+        return Ok(None);
+    }
+    let compiler = WINDOWS_PROGRAMS.get()?;
+    BuildScript::build(cross, &MINGW_GCC.get()?, &compiler.rustc).map(Some)
 }
