@@ -36,51 +36,51 @@ const INFO_LEVEL: u32 = 3;
 
 /// Arguments that lie one after the other in the driver's memory: those of a
 /// call, as its thunk stored them, or those of a `va_list`.
-struct Slots(u64);
+struct List(u64);
 
-impl Arguments for Slots {
+impl Arguments for List {
     fn next(&mut self) -> Result<u64, BadAddress> {
-        let slot = guest::read(self.0)?;
+        let argument = guest::read(self.0)?;
         self.0 += 8;
-        Ok(slot)
+        Ok(argument)
     }
 }
 
 fn debug_print(call: &Call<'_>) -> Outcome {
     let [format, ..] = call.registers();
-    let slots = Slots(call.argument_address(1));
+    let list = List(call.argument_address(1));
     print(
         call.thread,
         None,
         (DEFAULT_COMPONENT, INFO_LEVEL),
         format,
-        slots,
+        list,
     )
 }
 
 fn debug_print_ex(call: &Call<'_>) -> Outcome {
     let [component, level, format, _] = call.registers();
-    let slots = Slots(call.argument_address(3));
+    let list = List(call.argument_address(3));
     print(
         call.thread,
         None,
         (component as u32, level as u32),
         format,
-        slots,
+        list,
     )
 }
 
 fn v_debug_print_ex(call: &Call<'_>) -> Outcome {
     let [component, level, format, list] = call.registers();
     let filter = (component as u32, level as u32);
-    print(call.thread, None, filter, format, Slots(list))
+    print(call.thread, None, filter, format, List(list))
 }
 
 fn v_debug_print_ex_with_prefix(call: &Call<'_>) -> Outcome {
     let [prefix, component, level, format] = call.registers();
     let list = call.argument(4)?;
     let filter = (component as u32, level as u32);
-    print(call.thread, Some(prefix), filter, format, Slots(list))
+    print(call.thread, Some(prefix), filter, format, List(list))
 }
 
 fn print(
@@ -88,7 +88,7 @@ fn print(
     prefix: Option<u64>,
     (component, level): (u32, u32),
     format: u64,
-    mut arguments: Slots,
+    mut arguments: List,
 ) -> Outcome {
     thread_local! {
         /// Reused from call to call.

@@ -13,7 +13,7 @@
 
 #![expect(
     clippy::cast_possible_truncation,
-    reason = "a slot's upper half is undefined where its argument is narrower, and hosts have 64 bits"
+    reason = "an argument's upper half is undefined where its type is narrower, and hosts have 64 bits"
 )]
 #![expect(
     clippy::unnecessary_wraps,

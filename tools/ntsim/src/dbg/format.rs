@@ -19,12 +19,12 @@ use crate::nt::Irql;
 const PIECE: usize = 256;
 const PAGE: u64 = 0x1000;
 
-/// A driver's variable arguments, one 8-byte slot after the other.
+/// A driver's variable arguments, eight bytes each, one after the other.
 pub trait Arguments {
-    /// The next slot.
+    /// The next one.
     ///
     /// # Errors
-    /// The slot's address, when the driver's stack ends before it.
+    /// The address, when the driver's stack ends before it.
     fn next(&mut self) -> Result<u64, BadAddress>;
 }
 
@@ -387,7 +387,7 @@ impl Printer<'_> {
 
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "a character is the low end of its slot"
+        reason = "a character is the low end of its argument"
     )]
     fn character(&mut self, directive: &Directive, letter: u8) -> Result<(), Stop> {
         let slot = self.arguments.next()?;

@@ -8,7 +8,7 @@ use crate::routine::{RoutineReference, dispatch};
 
 /// Where every thunk goes, on the driver's stack, with the routine in `x16`.
 ///
-/// All arguments of the call, variable ones too, are one array of slots then:
+/// All arguments of the call, variable ones too, are one array then:
 /// Windows passes the first eight in `x0` to `x7` and each other in eight bytes
 /// of the stack.
 #[unsafe(naked)]

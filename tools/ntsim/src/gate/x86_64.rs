@@ -10,7 +10,7 @@ use crate::routine::{RoutineReference, dispatch};
 ///
 /// The register arguments are stored in the home space that the calling
 /// convention gives the callee, so that all arguments of the call, variable
-/// ones too, are one array of slots above the return address.
+/// ones too, are one array above the return address.
 #[unsafe(naked)]
 unsafe extern "sysv64" fn call_routine() {
     naked_asm!(

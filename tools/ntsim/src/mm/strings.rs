@@ -2,7 +2,7 @@
 //!
 //! Each ends exactly at a guard page, is read-only for the driver and has no
 //! NUL behind it, so reading past `Length` or writing faults. The memory is
-//! recycled: a slot is a file's pages mapped twice, writable for the host and
+//! recycled: a buffer is a file's pages mapped twice, writable for the host and
 //! read-only for the driver, so handing out a string costs two copies and no
 //! system call.
 
@@ -55,24 +55,24 @@ impl RawString {
 }
 
 /// A page for the `UNICODE_STRING` itself, then the text.
-const SLOT: usize = PAGE + round_up(UNICODE_STRING_LIMIT);
-const SLOT_WITH_GUARD: usize = SLOT + PAGE;
-const SLOTS_PER_CHUNK: usize = 16;
+const BUFFER: usize = PAGE + round_up(UNICODE_STRING_LIMIT);
+const BUFFER_WITH_GUARD: usize = BUFFER + PAGE;
+const BUFFERS_PER_CHUNK: usize = 16;
 
-/// Where a string can be put.
-struct Slot {
+/// Memory that a string is put in.
+struct StringBuffer {
     writable: usize,
     readable: usize,
 }
 
-static FREE: Mutex<Vec<Slot>> = Mutex::new(Vec::new());
+static FREE: Mutex<Vec<StringBuffer>> = Mutex::new(Vec::new());
 
-/// Where drivers see the slots.
+/// Where drivers see the buffers.
 static CHUNKS: Mutex<Vec<Reservation>> = Mutex::new(Vec::new());
 
 /// A `UNICODE_STRING` that a driver can read while this value lives.
 pub struct GuestString {
-    slot: Option<Slot>,
+    memory: Option<StringBuffer>,
 }
 
 impl GuestString {
@@ -86,16 +86,18 @@ impl GuestString {
     pub fn new(text: &[u16]) -> io::Result<Self> {
         let bytes: &[u8] = bytemuck::cast_slice(text);
         let length = u16::try_from(bytes.len()).expect("a UNICODE_STRING holds 65,534 bytes");
-        let slot = take()?;
-        let start = SLOT - bytes.len();
-        let descriptor = CountedString::new((slot.readable + start) as u64, length);
-        write(&slot, start, bytes);
+        let memory = take()?;
+        let start = BUFFER - bytes.len();
+        let descriptor = CountedString::new((memory.readable + start) as u64, length);
+        write(&memory, start, bytes);
         write(
-            &slot,
+            &memory,
             PAGE - size_of::<CountedString>(),
             bytemuck::bytes_of(&descriptor),
         );
-        Ok(Self { slot: Some(slot) })
+        Ok(Self {
+            memory: Some(memory),
+        })
     }
 
     /// Hands out a string of any shape. What of its buffer is not to be read
@@ -104,18 +106,18 @@ impl GuestString {
     /// # Errors
     /// When the system has no memory for more strings.
     pub fn raw(string: &RawString) -> io::Result<Self> {
-        let slot = take()?;
+        let memory = take()?;
         let buffer = match &string.buffer {
             RawBuffer::Null => 0,
             RawBuffer::Aligned(bytes) => {
-                let start = (SLOT - bytes.len()) & !1;
-                write(&slot, start, bytes);
-                slot.readable + start
+                let start = (BUFFER - bytes.len()) & !1;
+                write(&memory, start, bytes);
+                memory.readable + start
             }
             RawBuffer::Misaligned(bytes) => {
-                let start = (SLOT - bytes.len() - 1) | 1;
-                write(&slot, start, bytes);
-                slot.readable + start
+                let start = (BUFFER - bytes.len() - 1) | 1;
+                write(&memory, start, bytes);
+                memory.readable + start
             }
         };
         let descriptor = CountedString {
@@ -125,26 +127,28 @@ impl GuestString {
             buffer: buffer as u64,
         };
         write(
-            &slot,
+            &memory,
             PAGE - size_of::<CountedString>(),
             bytemuck::bytes_of(&descriptor),
         );
-        Ok(Self { slot: Some(slot) })
+        Ok(Self {
+            memory: Some(memory),
+        })
     }
 
     /// The address of the `UNICODE_STRING`.
     pub fn address(&self) -> u64 {
-        let slot = self.slot.as_ref().expect("given back only when dropped");
-        (slot.readable + PAGE - size_of::<CountedString>()) as u64
+        let memory = self.memory.as_ref().expect("given back only when dropped");
+        (memory.readable + PAGE - size_of::<CountedString>()) as u64
     }
 }
 
 impl Drop for GuestString {
     fn drop(&mut self) {
-        if let Some(slot) = self.slot.take() {
+        if let Some(memory) = self.memory.take() {
             FREE.lock()
                 .unwrap_or_else(PoisonError::into_inner)
-                .push(slot);
+                .push(memory);
         }
     }
 }
@@ -154,47 +158,47 @@ pub fn describe(address: u64) -> Option<&'static str> {
     let chunks = CHUNKS.lock().unwrap_or_else(PoisonError::into_inner);
     let chunk = chunks.iter().find(|chunk| chunk.contains(address))?;
     let offset = address - chunk.base() as u64;
-    Some(if offset % SLOT_WITH_GUARD as u64 >= SLOT as u64 {
+    Some(if offset % BUFFER_WITH_GUARD as u64 >= BUFFER as u64 {
         "past the end of a string handed to the driver"
     } else {
         "a string handed to the driver, which is read-only"
     })
 }
 
-fn take() -> io::Result<Slot> {
+fn take() -> io::Result<StringBuffer> {
     let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(slot) = free.pop() {
-        return Ok(slot);
+    if let Some(memory) = free.pop() {
+        return Ok(memory);
     }
     free.extend(make_chunk()?);
-    Ok(free.pop().expect("a chunk has slots"))
+    Ok(free.pop().expect("a chunk has buffers"))
 }
 
-fn write(slot: &Slot, offset: usize, bytes: &[u8]) {
-    debug_assert!(offset + bytes.len() <= SLOT);
-    // SAFETY: inside the slot's writable pages, which belong to the one
-    // `GuestString` that holds the slot.
+fn write(memory: &StringBuffer, offset: usize, bytes: &[u8]) {
+    debug_assert!(offset + bytes.len() <= BUFFER);
+    // SAFETY: inside the buffer's writable pages, which belong to the one
+    // `GuestString` that holds it.
     unsafe {
         ptr::copy_nonoverlapping(
             bytes.as_ptr(),
-            ptr::with_exposed_provenance_mut(slot.writable + offset),
+            ptr::with_exposed_provenance_mut(memory.writable + offset),
             bytes.len(),
         );
     }
 }
 
-/// Makes slots that live as long as the process.
-fn make_chunk() -> io::Result<Vec<Slot>> {
-    let size = SLOT * SLOTS_PER_CHUNK;
+/// Makes buffers that live as long as the process.
+fn make_chunk() -> io::Result<Vec<StringBuffer>> {
+    let size = BUFFER * BUFFERS_PER_CHUNK;
     let file = memory_file(size)?;
     let writable = Reservation::new(size)?;
     writable.map_file(0, size, Protection::ReadWrite, file.as_raw_fd(), 0)?;
-    let readable = Reservation::new(SLOT_WITH_GUARD * SLOTS_PER_CHUNK)?;
-    let mut slots = Vec::with_capacity(SLOTS_PER_CHUNK);
-    for index in 0..SLOTS_PER_CHUNK {
-        let (from, to) = (index * SLOT, index * SLOT_WITH_GUARD);
-        readable.map_file(to, SLOT, Protection::Read, file.as_raw_fd(), from)?;
-        slots.push(Slot {
+    let readable = Reservation::new(BUFFER_WITH_GUARD * BUFFERS_PER_CHUNK)?;
+    let mut buffers = Vec::with_capacity(BUFFERS_PER_CHUNK);
+    for index in 0..BUFFERS_PER_CHUNK {
+        let (from, to) = (index * BUFFER, index * BUFFER_WITH_GUARD);
+        readable.map_file(to, BUFFER, Protection::Read, file.as_raw_fd(), from)?;
+        buffers.push(StringBuffer {
             writable: writable.base() + from,
             readable: readable.base() + to,
         });
@@ -204,7 +208,7 @@ fn make_chunk() -> io::Result<Vec<Slot>> {
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .push(readable);
-    Ok(slots)
+    Ok(buffers)
 }
 
 fn memory_file(size: usize) -> io::Result<OwnedFd> {
@@ -244,11 +248,11 @@ mod tests {
     }
 
     #[test]
-    fn slots_are_recycled() {
-        let addresses: std::collections::HashSet<u64> = (0..10 * SLOTS_PER_CHUNK)
+    fn buffers_are_recycled() {
+        let addresses: std::collections::HashSet<u64> = (0..10 * BUFFERS_PER_CHUNK)
             .map(|_| GuestString::new(&[0x41; 3]).unwrap().address())
             .collect();
-        // Other tests take slots meanwhile, so not exactly one.
-        assert!(addresses.len() <= 2 * SLOTS_PER_CHUNK);
+        // Other tests take buffers meanwhile, so not exactly one.
+        assert!(addresses.len() <= 2 * BUFFERS_PER_CHUNK);
     }
 }
