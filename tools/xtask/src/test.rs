@@ -19,7 +19,8 @@ use crate::exit::Finding;
 use crate::images::Images;
 use crate::kit::Kit;
 use crate::toolchain::{
-    CLANG, CLIPPY, LLVM_DLLTOOL, Need, OPENSSL, OSSLSIGNCODE, RUSTFMT, WINE, provide,
+    CLANG, CLIPPY, LLVM_DLLTOOL, MINGW_GCC, Need, OPENSSL, OSSLSIGNCODE, RUSTFMT, WINDOWS_PROGRAMS,
+    WINE, provide,
 };
 use crate::{bench, check, command, fmt, lint, progress, repository, wine};
 
@@ -111,7 +112,8 @@ fn provide_all() -> Result<Result<()>> {
     needed.extend(more);
     let mut wanted = needed.clone();
     wanted.extend(Emulated::needs());
-    wanted.push(&WINE);
+    let in_wine: [&dyn Need; 3] = [&WINE, &WINDOWS_PROGRAMS, &MINGW_GCC];
+    wanted.extend(in_wine);
     if provide(&wanted).is_ok() {
         return Ok(Ok(()));
     }
