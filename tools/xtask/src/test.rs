@@ -19,8 +19,7 @@ use crate::exit::Finding;
 use crate::images::Images;
 use crate::kit::Kit;
 use crate::toolchain::{
-    CLANG, CLIPPY, LLVM_DLLTOOL, MINGW_GCC, Need, OPENSSL, OSSLSIGNCODE, RUSTFMT, WINDOWS_PROGRAMS,
-    WINE, provide,
+    CLANG, CLIPPY, LLVM_DLLTOOL, MINGW_GCC, Need, OPENSSL, OSSLSIGNCODE, RUSTFMT, WINE, provide,
 };
 use crate::{bench, check, command, fmt, lint, progress, repository, wine};
 
@@ -112,7 +111,9 @@ fn provide_all() -> Result<Result<()>> {
     needed.extend(more);
     let mut wanted = needed.clone();
     wanted.extend(Emulated::needs());
-    let in_wine: [&dyn Need; 3] = [&WINE, &WINDOWS_PROGRAMS, &MINGW_GCC];
+    // What only rustup has is left to Wine's step: where rustup does not reach its
+    // server, it would keep the rest from being installed together.
+    let in_wine: [&dyn Need; 2] = [&WINE, &MINGW_GCC];
     wanted.extend(in_wine);
     if provide(&wanted).is_ok() {
         return Ok(Ok(()));
