@@ -43,7 +43,6 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Carries the verb out.
     pub fn execute(self) -> Result<()> {
         let cross = Cross::new(Arch::X64)?;
         let driver = build::driver(&cross, Profile::Release)?;

@@ -64,7 +64,6 @@ impl Profile {
 }
 
 impl Build {
-    /// Carries the verb out.
     pub fn execute(self) -> Result<()> {
         self.kit.select()?;
         let profile = if self.dev {

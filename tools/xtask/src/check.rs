@@ -38,7 +38,6 @@ pub struct Check {
 }
 
 impl Check {
-    /// Carries the verb out.
     pub fn execute(self) -> Result<()> {
         self.kit.select()?;
         match self.image {

@@ -44,7 +44,6 @@ const OTHER_TESTS: &[&str] = &["trials::", "images::", "faults::"];
 const SOURCES: &[&str] = &["Cargo.toml", "Cargo.lock", "build.rs", "src"];
 
 impl Mutants {
-    /// Carries the verb out.
     pub fn execute(self) -> Result<()> {
         let chosen: Vec<&Defect> = DEFECTS
             .iter()

@@ -54,7 +54,6 @@ pub struct Package {
 }
 
 impl Package {
-    /// Carries the verb out.
     pub fn execute(self) -> Result<()> {
         self.kit.select()?;
         let packages = repository::root().join("target/package");

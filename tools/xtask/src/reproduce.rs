@@ -20,7 +20,6 @@ use crate::{command, repository};
 pub struct Reproduce {}
 
 impl Reproduce {
-    /// Carries the verb out.
     pub fn execute(self) -> Result<()> {
         let Self {} = self;
         let here = build::driver(&Cross::new(Arch::X64)?, Profile::Release)?;

@@ -46,7 +46,6 @@ struct Request {
 }
 
 impl Run {
-    /// Carries the verb out.
     pub fn execute(self) -> Result<()> {
         forward(
             "run",

@@ -53,7 +53,6 @@ struct Forwarded {
 }
 
 impl Inject {
-    /// Carries the verb out.
     pub fn execute(self) -> Result<()> {
         forward(
             "inject",
@@ -64,7 +63,6 @@ impl Inject {
 }
 
 impl Stress {
-    /// Carries the verb out.
     pub fn execute(self) -> Result<()> {
         forward(
             "stress",
@@ -75,7 +73,6 @@ impl Stress {
 }
 
 impl Fuzz {
-    /// Carries the verb out.
     pub fn execute(self) -> Result<()> {
         let mut arguments = self.forwarded.arguments;
         if !arguments.iter().any(|argument| argument == "--case") {

@@ -62,7 +62,6 @@ const CASES: &[Case] = &[
 ];
 
 impl Wine {
-    /// Carries the verb out.
     pub fn execute(self) -> Result<()> {
         let wine = WINE.get()?;
         let cross = Cross::new(Arch::X64)?;
