@@ -111,6 +111,13 @@ pub struct Failure {
     pub output: String,
 }
 
+impl Failure {
+    /// Whether the program was ended, or never ran.
+    pub const fn was_ended(&self) -> bool {
+        self.code.is_none()
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Behind it are causes of causes.

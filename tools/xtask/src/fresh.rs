@@ -100,7 +100,7 @@ pub fn times() -> Result<Vec<(&'static str, Duration)>> {
 
 fn try_commands(root: &Root, test: bool) -> Result<Vec<(&'static str, Duration)>> {
     if !root.state().is_root() {
-        be_told_what_to_install(root)?;
+        be_told_what_to_install(root, RUN)?;
     }
     let mut took = vec![
         ("run, the first time", root.types(RUN)?),
@@ -108,7 +108,7 @@ fn try_commands(root: &Root, test: bool) -> Result<Vec<(&'static str, Duration)>
     ];
     if test {
         if !root.state().is_root() {
-            be_told_what_to_install(root)?;
+            be_told_what_to_install(root, TEST)?;
         }
         took.push(("test, the first time", root.types(TEST)?));
         took.push(("test, again", root.types(TEST)?));
@@ -117,8 +117,8 @@ fn try_commands(root: &Root, test: bool) -> Result<Vec<(&'static str, Duration)>
 }
 
 /// Has an ordinary user type a command, and root what it answers.
-fn be_told_what_to_install(root: &Root) -> Result<()> {
-    let told = root.refuses(RUN)?;
+fn be_told_what_to_install(root: &Root, command: &str) -> Result<()> {
+    let told = root.refuses(command)?;
     let line = told
         .lines()
         .find_map(|line| line.strip_prefix("type: "))

@@ -22,6 +22,8 @@ pub struct Host {
     pub patience: Duration,
     /// How long another installation is waited for.
     pub lock_patience: Duration,
+    /// Why rustup had to be ended: it is not waited for a second time.
+    pub rustup_hangs: OnceLock<String>,
 }
 
 impl Host {
@@ -34,6 +36,7 @@ impl Host {
             is_root: rustix::process::geteuid().is_root(),
             patience: Duration::from_mins(1),
             lock_patience: Duration::from_mins(2),
+            rustup_hangs: OnceLock::new(),
         })
     }
 
@@ -46,6 +49,7 @@ impl Host {
             is_root: true,
             patience: Duration::from_secs(1),
             lock_patience: Duration::from_millis(200),
+            rustup_hangs: OnceLock::new(),
         }
     }
 

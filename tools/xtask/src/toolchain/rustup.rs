@@ -49,6 +49,9 @@ pub fn add(host: &Host, missing: &[&dyn Need]) -> Result<(), String> {
     if parts.is_empty() {
         return Ok(());
     }
+    if let Some(why) = host.rustup_hangs.get() {
+        return Err(why.clone());
+    }
     let toolchain = toolchain(host).map_err(|why| format!("rustup: {why}"))?;
     for verb in [Part::Target("").verb(), Part::Component("").verb()] {
         let names: Vec<&str> = parts
@@ -66,8 +69,15 @@ pub fn add(host: &Host, missing: &[&dyn Need]) -> Result<(), String> {
             .args(verb)
             .args(["--toolchain", &toolchain.name])
             .args(names);
-        command::bounded(&line, &mut rustup, Bound::NoProgress(host.patience))
-            .map_err(|why| format!("{line}: {why}"))?;
+        command::bounded(&line, &mut rustup, Bound::NoProgress(host.patience)).map_err(
+            |failure| {
+                let why = format!("{line}: {failure}");
+                if failure.was_ended() {
+                    host.rustup_hangs.get_or_init(|| why.clone());
+                }
+                why
+            },
+        )?;
     }
     Ok(())
 }

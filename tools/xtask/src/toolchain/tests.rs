@@ -283,6 +283,15 @@ fn a_rustup_that_hangs_is_stopped() {
 }
 
 #[test]
+fn a_rustup_that_hangs_is_waited_for_once() {
+    let machine = Machine::new("exec sleep 600", None, None);
+    let first = machine.provide_compiler().unwrap_err();
+    let again = machine.provide_compiler().unwrap_err();
+    assert_eq!(first, again);
+    assert_eq!(machine.calls(), [ADD_TARGET, UPDATE, UPDATE]);
+}
+
+#[test]
 fn a_rustup_that_works_for_long_is_left_alone() {
     let slow = "for step in 1 2 3 4 5 6 7 8; do echo $step; sleep 0.2; done";
     let machine = Machine::new(&format!("{slow}\n{RUSTUP_WORKS}"), None, None);
