@@ -13,7 +13,7 @@ use crate::arch::Arch;
 use crate::build::{self, Profile};
 use crate::cross::{self, Cross};
 use crate::exit::Finding;
-use crate::toolchain::{CLANG, DDK_HEADERS, LLD_LINK, LLVM_DLLTOOL};
+use crate::toolchain::{CLANG, DDK_HEADERS, LLVM_DLLTOOL, lld_link};
 use crate::{command, fresh, repository};
 
 /// Measure procmon beside drivers in C, and print one table.
@@ -186,11 +186,7 @@ fn c_driver(name: &str, folder: &Path, library: &Path) -> Result<()> {
         .arg(&object);
     command::run("clang", &mut clang)?;
 
-    let linker = LLD_LINK.get()?;
-    let mut link = Command::new(&linker);
-    if linker.ends_with("rust-lld") {
-        link.args(["-flavor", "link"]);
-    }
+    let mut link = lld_link()?;
     let mut output = OsString::from("/OUT:");
     output.push(folder.join(name).with_extension("sys"));
     link.args(["/DRIVER", "/NODEFAULTLIB", "/SUBSYSTEM:NATIVE", "/DEBUG"])

@@ -32,7 +32,7 @@ pub use debootstrap::DEBOOTSTRAP;
 pub use emulation::{ARM64_GCC, QEMU_ARM64};
 pub use host::Host;
 pub use libclang::LIBCLANG;
-pub use linker::LLD_LINK;
+pub use linker::{LLD_LINK, lld_link};
 pub use lints::{CLIPPY, DEBIAN_CLIPPY, RUSTFMT};
 pub use mingw::MINGW_GCC;
 pub use requirement::{Need, Requirement, provide};

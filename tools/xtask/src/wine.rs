@@ -6,8 +6,10 @@
 mod build_script;
 mod fixtures;
 mod installation;
+mod kernel;
 mod life_cycle;
 mod prefix;
+mod provider;
 mod refusal;
 mod scripts;
 mod service;
@@ -47,6 +49,7 @@ const CASES: &[Case] = &[
         "a driver that refuses to load does not start",
         refusal::check,
     ),
+    ("a driver registers an ETW provider", provider::check),
     (
         "setupapi installs procmon.inf and the service starts",
         installation::check,
@@ -81,6 +84,7 @@ impl Wine {
 pub fn verify(wine: toolchain::Wine, cross: &Cross, procmon: &Path, keep: bool) -> Result<PathBuf> {
     let fixtures = Fixtures::build(cross, procmon)?;
     let prefix = Prefix::create(wine, keep)?;
+    kernel::extend(&prefix, &fixtures)?;
     let logs = prefix.logs().to_owned();
     for (what, check) in CASES {
         let start = Instant::now();

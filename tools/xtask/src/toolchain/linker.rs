@@ -1,6 +1,9 @@
 //! A linker that takes the arguments of Microsoft's.
 
 use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
 
 use super::requirement::{Elsewhere, Packages};
 use super::{Host, Requirement, rustc};
@@ -30,4 +33,14 @@ fn rust_lld(host: &Host) -> Option<PathBuf> {
     let libraries = host.answer(rustc(host), &["--print", "target-libdir"])?;
     let program = PathBuf::from(libraries).parent()?.join("bin/rust-lld");
     program.is_file().then_some(program)
+}
+
+/// The linker, for arguments of Microsoft's.
+pub fn lld_link() -> Result<Command> {
+    let linker = LLD_LINK.get()?;
+    let mut command = Command::new(&linker);
+    if linker.ends_with("rust-lld") {
+        command.args(["-flavor", "link"]);
+    }
+    Ok(command)
 }

@@ -15,6 +15,10 @@ pub struct Fixtures {
     pub procmon: PathBuf,
     /// A driver whose `DriverEntry` fails.
     pub refuser: PathBuf,
+    /// A driver that registers an ETW provider.
+    pub provider: PathBuf,
+    /// The kernel's routines that Wine lacks.
+    pub etw: PathBuf,
     /// A program that does what `install.cmd` asks of certutil.
     pub certutil: PathBuf,
     /// A system library that Wine lacks.
@@ -39,6 +43,8 @@ impl Fixtures {
         Ok(Self {
             procmon: procmon.to_owned(),
             refuser: built.join("refuser.dll"),
+            provider: built.join("provider.dll"),
+            etw: built.join("etw.dll"),
             certutil: built.join("certutil.exe"),
             bcryptprimitives: built.join("bcryptprimitives.dll"),
             rc: built.join("rc.exe"),

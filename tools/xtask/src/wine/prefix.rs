@@ -114,11 +114,17 @@ impl Prefix {
         self.folder.join("drive_c").join(name).exists()
     }
 
+    /// Reads a file of `C:\`.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>> {
+        let file = self.folder.join("drive_c").join(name);
+        fs::read(&file).with_context(|| format!("cannot read {}", file.display()))
+    }
+
     /// Writes a file to `C:\`.
-    pub fn write(&self, name: &str, text: &str) -> Result<()> {
+    pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> Result<()> {
         let target = self.folder.join("drive_c").join(name);
         fs::create_dir_all(target.parent().unwrap_or(&self.folder))?;
-        fs::write(&target, text).with_context(|| format!("cannot write {}", target.display()))
+        fs::write(&target, contents).with_context(|| format!("cannot write {}", target.display()))
     }
 
     /// Starts the machine, for the time of one case.
@@ -158,10 +164,11 @@ impl Prefix {
             .env("WINEPREFIX", &self.folder)
             .env("WINEARCH", "win64")
             // No offer to install Mono and Gecko, and no desktop menus. Wine's
-            // certutil does nothing, and the prefix may hold another.
+            // certutil does nothing, and the prefix may hold another, and another
+            // kernel.
             .env(
                 "WINEDLLOVERRIDES",
-                "mscoree=;mshtml=;winemenubuilder.exe=;certutil.exe=n",
+                "mscoree=;mshtml=;winemenubuilder.exe=;certutil.exe=n;ntoskrnl.exe=n,b",
             )
             .env("WINEDEBUG", "-all,err+sc,warn+debugstr")
             .env("LC_ALL", "C.UTF-8")
