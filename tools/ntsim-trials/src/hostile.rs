@@ -19,7 +19,7 @@ use crate::look_alikes::LookAlikes;
 use crate::oracle::Finding;
 use ntsim::dbg::Transcript;
 use ntsim::nt::{ClientId, NtStatus};
-use ntsim::{Announcement, RawBuffer, RawString};
+use ntsim::{Announcement, RawBuffer, RawString, Token};
 use ntsim::{Kernel, LoadError};
 
 /// The most UTF-16 units that a `UNICODE_STRING` holds.
@@ -257,6 +257,8 @@ impl Case {
             command_line: self.command_line.as_ref().map(raw),
             is_wow64: self.is_wow64,
             session_id: self.session_id,
+            token: Token::USER,
+            start_key: None,
             creation_status: self.creation_status(),
         }
     }

@@ -13,7 +13,7 @@ use crate::io::drivers::Drivers;
 use crate::kernel::Kernel;
 use crate::ldr::Modules;
 use crate::mm::pages::Guarded;
-use crate::nt::{ProcessCreation, SYSTEM_PROCESS};
+use crate::nt::{ProcessCreation, SYSTEM_PROCESS, Token};
 use crate::ob::object::{Directory, Type};
 use crate::ps::notify::NotifyTable;
 use crate::ps::process::ProcessTable;
@@ -72,6 +72,7 @@ impl KernelBuilder {
         let processes = ProcessTable::default();
         let system = ProcessCreation {
             session_id: 0,
+            token: Token::SYSTEM,
             ..ProcessCreation::new(SYSTEM_PROCESS, 0)
         };
         let system_process = processes.insert(&objects, &system);

@@ -75,6 +75,8 @@ impl Kernel {
         let process = ProcessCreation {
             is_wow64: announced.is_wow64,
             session_id: announced.session_id,
+            token: announced.token,
+            start_key: announced.start_key,
             ..ProcessCreation::new(process_id, 0)
         };
         let process = self.processes.insert(&self.objects, &process);

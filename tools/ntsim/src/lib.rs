@@ -56,7 +56,7 @@ pub use deliver::Verdict;
 pub use kernel::{Held, Kernel};
 pub use load::{LoadError, UnloadError};
 pub use mm::strings::{RawBuffer, RawString};
-pub use nt::{DriverId, ProcessCreation, ProcessExit};
+pub use nt::{DriverId, ProcessCreation, ProcessExit, Sid, Token};
 pub use ps::announcement::Announcement;
 pub use ps::notify::SLOTS as NOTIFY_SLOTS;
 pub use report::{Consequence, Frame, Leftover, Leftovers, Report, Rule, Stopped, Violation};

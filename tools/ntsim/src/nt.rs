@@ -1,9 +1,13 @@
 //! The words that the kernel and its host share: a few NT types, processes as
 //! they come and go, and what a driver is called for.
 
+mod token;
+
 use std::fmt;
 
 use windows_sys::Win32::Foundation::STATUS_SUCCESS;
+
+pub use token::{Sid, Token};
 
 /// The status that every fallible kernel routine returns; negative is failure.
 pub type NtStatus = i32;
@@ -81,6 +85,12 @@ pub struct ProcessCreation {
     pub is_wow64: bool,
     /// The session that it runs in.
     pub session_id: u32,
+    /// Its primary token.
+    pub token: Token,
+    /// Its start key, which no other process has until the next boot: the boot's
+    /// number in the upper 16 bits, the process's below. The next one unless told
+    /// otherwise.
+    pub start_key: Option<u64>,
     /// When it was created; now unless told otherwise.
     pub create_time: Option<SystemTime>,
     /// `CreationStatus` as the first notify routine finds it: a failure where a
@@ -89,8 +99,8 @@ pub struct ProcessCreation {
 }
 
 impl ProcessCreation {
-    /// A plain 64-bit process of session 1, created by its parent's first
-    /// thread, with no name and no command line.
+    /// A plain 64-bit process of an ordinary user in session 1, created by its
+    /// parent's first thread, with no name and no command line.
     #[must_use]
     pub const fn new(process_id: u32, parent_process_id: u32) -> Self {
         Self {
@@ -106,6 +116,8 @@ impl ProcessCreation {
             is_subsystem_process: false,
             is_wow64: false,
             session_id: 1,
+            token: Token::USER,
+            start_key: None,
             create_time: None,
             creation_status: STATUS_SUCCESS,
         }

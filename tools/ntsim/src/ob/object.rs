@@ -25,6 +25,10 @@ pub enum Type {
 }
 
 /// What an object is.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "each is in an allocation of its own, and most are processes"
+)]
 pub enum Body {
     /// `EPROCESS`.
     Process(Process),

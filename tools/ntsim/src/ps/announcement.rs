@@ -2,7 +2,7 @@
 
 use super::create_info::{self, CreateNotifyInfo};
 use crate::mm::strings::RawString;
-use crate::nt::{ClientId, NtStatus, ProcessCreation};
+use crate::nt::{ClientId, NtStatus, ProcessCreation, Token};
 
 /// A creation as a notify routine is told of it, field by field: also as no
 /// kernel would.
@@ -32,6 +32,10 @@ pub struct Announcement {
     pub is_wow64: bool,
     /// The session that it runs in.
     pub session_id: u32,
+    /// Its primary token.
+    pub token: Token,
+    /// Its start key; the next one unless told otherwise.
+    pub start_key: Option<u64>,
     /// `CreationStatus`.
     pub creation_status: NtStatus,
 }
@@ -51,6 +55,8 @@ impl From<&ProcessCreation> for Announcement {
             command_line: creation.command_line.as_deref().map(RawString::of),
             is_wow64: creation.is_wow64,
             session_id: creation.session_id,
+            token: creation.token,
+            start_key: creation.start_key,
             creation_status: creation.creation_status,
         }
     }

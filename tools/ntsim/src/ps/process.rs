@@ -1,13 +1,13 @@
 //! Process objects and the table that finds them by identifier.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU64, Ordering};
 
 use dashmap::DashMap;
 use windows_sys::Win32::Foundation::STATUS_PENDING;
 
 use crate::ke::time;
-use crate::nt::{NtStatus, ProcessCreation, SYSTEM_PROCESS, SystemTime};
+use crate::nt::{NtStatus, ProcessCreation, SYSTEM_PROCESS, SystemTime, Token};
 use crate::ob::handles::HandleTable;
 use crate::ob::object::{Body, Directory, Object};
 
@@ -25,6 +25,10 @@ pub struct Process {
     pub is_of_subsystem: bool,
     /// The session that it runs in.
     pub session_id: u32,
+    /// Who it is.
+    pub token: Token,
+    /// Its start key.
+    pub start_key: u64,
     /// When it was created.
     pub create_time: SystemTime,
     /// The handles opened in its context.
@@ -35,7 +39,7 @@ pub struct Process {
 
 impl Process {
     /// A process that runs.
-    pub fn new(creation: &ProcessCreation) -> Self {
+    fn new(creation: &ProcessCreation, start_key: u64) -> Self {
         Self {
             id: creation.process_id,
             parent_id: creation.parent_process_id,
@@ -43,6 +47,8 @@ impl Process {
             is_wow64: creation.is_wow64,
             is_of_subsystem: creation.is_subsystem_process,
             session_id: creation.session_id,
+            token: creation.token,
+            start_key,
             create_time: creation.create_time.unwrap_or_else(time::now),
             handles: HandleTable::default(),
             exit_status: AtomicI32::new(STATUS_PENDING),
@@ -83,10 +89,15 @@ impl Process {
     }
 }
 
+/// The boot that start keys say, `BootId` of the shared user data.
+const BOOT: u64 = 2;
+
 /// The processes that run.
 #[derive(Default)]
 pub struct ProcessTable {
     running: DashMap<u32, Arc<Object>>,
+    /// How many processes were given the next start key.
+    numbered: AtomicU64,
 }
 
 impl ProcessTable {
@@ -98,7 +109,8 @@ impl ProcessTable {
     /// Adds a process. One of the same identifier whose exit was never heard
     /// of makes way for it.
     pub fn insert(&self, objects: &Directory, creation: &ProcessCreation) -> Arc<Object> {
-        let object = objects.insert(Body::Process(Process::new(creation)));
+        let start_key = creation.start_key.unwrap_or_else(|| self.next_start_key());
+        let object = objects.insert(Body::Process(Process::new(creation, start_key)));
         let stale = self
             .running
             .insert(creation.process_id, Arc::clone(&object));
@@ -106,6 +118,10 @@ impl ProcessTable {
             objects.dereference(&stale);
         }
         object
+    }
+
+    fn next_start_key(&self) -> u64 {
+        BOOT << 48 | (self.numbered.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     /// The process `id`, added without a trace of where it came from if it is

@@ -14,7 +14,7 @@ use uses::{Sources, Use};
 /// The floors from the lowest to the highest, with the files of each. `x/*` are
 /// all files in the folder `x` that no floor names.
 const FLOORS: [(&str, &[&str]); 9] = [
-    ("words", &["intercept", "nt", "report"]),
+    ("words", &["intercept", "nt", "nt/*", "report"]),
     (
         "processor",
         &[

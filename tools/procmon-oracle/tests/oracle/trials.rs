@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use ntsim::nt::ClientId;
-use ntsim::{Announcement, CodePage, ProcessExit, RawBuffer, RawString};
+use ntsim::{Announcement, CodePage, ProcessExit, RawBuffer, RawString, Token};
 use ntsim_trials::faults::{self, Error};
 use ntsim_trials::hostile::{self, Case, Generator, Subject};
 use ntsim_trials::load::{self, Load};
@@ -318,6 +318,8 @@ fn any_announcement() -> impl Strategy<Value = Announcement> {
             command_line,
             is_wow64,
             session_id,
+            token: Token::USER,
+            start_key: None,
             creation_status: if flags & 2 == 0 {
                 0
             } else {
