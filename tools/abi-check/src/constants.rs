@@ -3,6 +3,7 @@
 use windows_sys::Wdk::System::SystemServices as system_services;
 use windows_sys::Wdk::System::Threading as threading;
 use windows_sys::Win32::Foundation as win32_foundation;
+use windows_sys::Win32::System::Diagnostics::Etw as etw;
 
 macro_rules! same_constant {
     ($wdk:expr, $metadata:expr) => {
@@ -24,6 +25,18 @@ same_constant!(
 same_constant!(
     wdk_sys::_PROCESSINFOCLASS::ProcessSessionInformation,
     threading::ProcessSessionInformation
+);
+same_constant!(
+    wdk_sys::_EVENT_INFO_CLASS::EventProviderBinaryTrackInfo,
+    etw::EventProviderBinaryTrackInfo
+);
+same_constant!(
+    wdk_sys::_EVENT_INFO_CLASS::EventProviderSetTraits,
+    etw::EventProviderSetTraits
+);
+same_constant!(
+    wdk_sys::_EVENT_INFO_CLASS::EventProviderUseDescriptorType,
+    etw::EventProviderUseDescriptorType
 );
 same_constant!(wdk_sys::STATUS_SUCCESS, win32_foundation::STATUS_SUCCESS);
 same_constant!(

@@ -10,6 +10,7 @@ use windows_sys::Wdk::Foundation as wdk_foundation;
 use windows_sys::Wdk::Storage::FileSystem as file_system;
 use windows_sys::Wdk::System::SystemServices as system_services;
 use windows_sys::Wdk::System::Threading as threading;
+use windows_sys::Win32::System::Diagnostics::Etw as etw;
 
 /// How a value is passed.
 #[derive(Clone, Copy)]
@@ -142,6 +143,7 @@ routine!(A B C D);
 routine!(A B C D E);
 routine!(A B C D E F);
 routine!(A B C D E F G);
+routine!(A B C D E F G H);
 routine!(variadic A);
 
 /// The signature of the routine itself, rather than of a type.
@@ -182,6 +184,66 @@ same_routine!(
     wdk_sys::ntddk::DbgPrint,
     system_services::DbgPrint,
     "C" fn(_, ...)
+);
+same_routine!(
+    EtwActivityIdControl,
+    wdk_sys::ntddk::EtwActivityIdControl,
+    system_services::EtwActivityIdControl,
+    "system" fn(_, _)
+);
+same_routine!(
+    EtwEventEnabled,
+    wdk_sys::ntddk::EtwEventEnabled,
+    system_services::EtwEventEnabled,
+    "system" fn(_, _)
+);
+same_routine!(
+    EtwProviderEnabled,
+    wdk_sys::ntddk::EtwProviderEnabled,
+    system_services::EtwProviderEnabled,
+    "system" fn(_, _, _)
+);
+same_routine!(
+    EtwRegister,
+    wdk_sys::ntddk::EtwRegister,
+    system_services::EtwRegister,
+    "system" fn(_, _, _, _)
+);
+same_routine!(
+    EtwSetInformation,
+    wdk_sys::ntddk::EtwSetInformation,
+    system_services::EtwSetInformation,
+    "system" fn(_, _, _, _)
+);
+same_routine!(
+    EtwUnregister,
+    wdk_sys::ntddk::EtwUnregister,
+    system_services::EtwUnregister,
+    "system" fn(_)
+);
+same_routine!(
+    EtwWrite,
+    wdk_sys::ntddk::EtwWrite,
+    system_services::EtwWrite,
+    "system" fn(_, _, _, _, _)
+);
+same_routine!(
+    EtwWriteEx,
+    wdk_sys::ntddk::EtwWriteEx,
+    system_services::EtwWriteEx,
+    "system" fn(_, _, _, _, _, _, _, _)
+);
+same_routine!(
+    EtwWriteString,
+    wdk_sys::ntddk::EtwWriteString,
+    system_services::EtwWriteString,
+    "system" fn(_, _, _, _, _)
+);
+same_routine!(
+    EtwWriteTransfer,
+    wdk_sys::ntddk::EtwWriteTransfer,
+    system_services::EtwWriteTransfer,
+    "system" fn(_, _, _, _, _, _)
 );
 same_routine!(
     KeQuerySystemTimePrecise,
@@ -248,6 +310,8 @@ same_routine_type!(
     wdk_sys::PCREATE_PROCESS_NOTIFY_ROUTINE_EX,
     system_services::PCREATE_PROCESS_NOTIFY_ROUTINE_EX
 );
+// The metadata has no arguments of the kernel's callback, which is the same.
+same_routine_type!(wdk_sys::PETWENABLECALLBACK, etw::PENABLECALLBACK);
 same_routine_type!(wdk_sys::PDRIVER_UNLOAD, wdk_foundation::DRIVER_UNLOAD);
 same_routine_type!(
     wdk_sys::PDRIVER_INITIALIZE,

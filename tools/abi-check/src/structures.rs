@@ -3,6 +3,7 @@
 use windows_sys::Wdk::Foundation as wdk_foundation;
 use windows_sys::Wdk::System::SystemServices as system_services;
 use windows_sys::Win32::Foundation as win32_foundation;
+use windows_sys::Win32::System::Diagnostics::Etw as etw;
 use windows_sys::Win32::System::WindowsProgramming as windows_programming;
 
 /// Compares a structure of `wdk-sys` with the metadata's, field by field; `as`
@@ -91,5 +92,39 @@ same_structure!(
         DriverStartIo,
         DriverUnload,
         MajorFunction,
+    }
+);
+
+same_structure!(
+    wdk_sys::EVENT_DESCRIPTOR,
+    etw::EVENT_DESCRIPTOR {
+        Id,
+        Version,
+        Channel,
+        Level,
+        Opcode,
+        Task,
+        Keyword,
+    }
+);
+
+same_structure!(wdk_sys::EVENT_DATA_DESCRIPTOR, etw::EVENT_DATA_DESCRIPTOR {
+    Ptr,
+    Size,
+    __bindgen_anon_1 as Anonymous,
+});
+
+same_structure!(
+    wdk_sys::EVENT_FILTER_DESCRIPTOR,
+    etw::EVENT_FILTER_DESCRIPTOR { Ptr, Size, Type }
+);
+
+same_structure!(
+    wdk_sys::GUID,
+    windows_sys::core::GUID {
+        Data1 as data1,
+        Data2 as data2,
+        Data3 as data3,
+        Data4 as data4,
     }
 );

@@ -58,11 +58,7 @@ fn the_driver_builds_against_a_kit() {
     fs::create_dir_all(include.join("km/crt")).unwrap();
     fs::rename(include.join("km/ntddk.h"), include.join("km/NtDdk.h")).unwrap();
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    fs::copy(
-        tools.join("wdk-build/include/missing_from_mingw.h"),
-        include.join("km/missing_from_mingw.h"),
-    )
-    .unwrap();
+    copy_headers(&tools.join("wdk-build/include"), &include.join("km"));
     let last = include.join("km/ntstrsafe.h");
     let text = fs::read_to_string(&last).unwrap() + "\n#include \"missing_from_mingw.h\"\n";
     fs::write(&last, text).unwrap();
