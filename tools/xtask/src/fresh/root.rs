@@ -247,7 +247,16 @@ fn install_rust(home: &Path) -> Result<()> {
     fs::write(home.join(".rustup/settings.toml"), default)?;
     let programs = home.join(".cargo/bin");
     fs::create_dir_all(&programs)?;
-    for program in ["rustup", "cargo", "rustc", "cargo-clippy", "cargo-fmt"] {
+    for program in [
+        "rustup",
+        "cargo",
+        "cargo-clippy",
+        "cargo-fmt",
+        "clippy-driver",
+        "rustc",
+        "rustdoc",
+        "rustfmt",
+    ] {
         // One program under many names.
         fs::copy(&rustup, programs.join(program))?;
     }
