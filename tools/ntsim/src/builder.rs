@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::dbg::code_page::CodePage;
 use crate::dbg::output::{DebugOutput, Discard};
+use crate::ex::luid::Luids;
 use crate::ex::pool::Pool;
 use crate::exports;
 use crate::intercept::Interceptor;
@@ -79,6 +80,7 @@ impl KernelBuilder {
         let data = [
             objects.type_address(Type::Process),
             objects.type_address(Type::Thread),
+            objects.type_address(Type::Token),
             system_process.address,
         ];
         let data_exports = Guarded::holding(bytemuck::bytes_of(&data), 8)?.read_only()?;
@@ -91,6 +93,7 @@ impl KernelBuilder {
             _data_exports: data_exports,
             drivers: Drivers::default(),
             file_object: objects.new_address(),
+            luids: Luids::default(),
             modules: Modules::default(),
             notify: NotifyTable::default(),
             objects,

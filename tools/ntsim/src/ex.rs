@@ -1,5 +1,6 @@
 //! Executive support: pool, run-down protection.
 
+pub mod luid;
 pub mod pool;
 pub mod rundown;
 

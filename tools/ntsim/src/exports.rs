@@ -21,11 +21,17 @@ const COMPONENTS: &[&[Routine]] = &[
     crate::ob::ROUTINES,
     crate::ps::ROUTINES,
     crate::rtl::ROUTINES,
+    crate::se::ROUTINES,
     crate::zw::ROUTINES,
 ];
 
 /// Data that the kernel exports to drivers, one pointer each.
-const DATA: [&str; 3] = ["PsProcessType", "PsThreadType", "PsInitialSystemProcess"];
+const DATA: [&str; 4] = [
+    "PsProcessType",
+    "PsThreadType",
+    "SeTokenObjectType",
+    "PsInitialSystemProcess",
+];
 
 /// What drivers find under each name. The pointers of [`DATA`] are at `data`.
 pub fn table(data: u64) -> HashMap<&'static str, Export> {

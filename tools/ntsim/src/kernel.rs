@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::dbg::code_page::CodePage;
 use crate::dbg::output::DebugOutput;
+use crate::ex::luid::Luids;
 use crate::ex::pool::Pool;
 use crate::intercept::{Failure, Interceptor};
 use crate::io::drivers::Drivers;
@@ -36,6 +37,7 @@ pub struct Kernel {
     pub(crate) _data_exports: Guarded,
     pub(crate) drivers: Drivers,
     pub(crate) file_object: u64,
+    pub(crate) luids: Luids,
     pub(crate) modules: Modules,
     pub(crate) notify: NotifyTable,
     pub(crate) objects: Directory,

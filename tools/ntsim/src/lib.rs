@@ -40,6 +40,7 @@ mod ps;
 pub mod report;
 mod routine;
 mod rtl;
+mod se;
 mod thread;
 mod zw;
 

@@ -22,7 +22,7 @@ use object::Object;
 
 const OBJ_KERNEL_HANDLE: u32 = 0x200;
 /// All attributes that a caller may give.
-const OBJ_VALID_ATTRIBUTES: u32 = 0x1ff2;
+pub const OBJ_VALID_ATTRIBUTES: u32 = 0x1ff2;
 const USER_MODE: u8 = 1;
 
 /// The routines of the object manager.
@@ -66,7 +66,7 @@ impl Thread<'_> {
     }
 
     /// Opens a handle for the driver in the table that `attributes` ask for.
-    fn open_handle(&self, object: &Arc<Object>, attributes: u32, access: u32) -> u64 {
+    pub fn open_handle(&self, object: &Arc<Object>, attributes: u32, access: u32) -> u64 {
         object.reference();
         let handle = Handle {
             object: Arc::clone(object),
@@ -79,6 +79,43 @@ impl Thread<'_> {
         } else {
             self.current_process().handles.open(handle)
         }
+    }
+
+    /// A handle to `object` that kernel-mode code opens must not be one that the
+    /// current process can use.
+    ///
+    /// # Errors
+    /// When it is one.
+    pub fn check_kernel_handle(&self, object: &Object, attributes: u32) -> Result<(), CallError> {
+        let current = self.current_process().id;
+        if attributes & OBJ_KERNEL_HANDLE != 0 || current == SYSTEM_PROCESS {
+            return Ok(());
+        }
+        Err(CallError::violation(
+            Rule::Handle,
+            format!(
+                "a handle to {} is opened without OBJ_KERNEL_HANDLE in process {current:#x}, \
+                 whose threads could use and close it",
+                object.describe(),
+            ),
+        ))
+    }
+
+    /// Gives a reference of the driver's back.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn dereference(&self, object: &Object) -> Result<(), CallError> {
+        if self.kernel.objects.release(object, self.caller().as_ref()) {
+            return Ok(());
+        }
+        Err(CallError::violation(
+            Rule::Object,
+            format!(
+                "{} was dereferenced more often than a driver has referenced it",
+                object.describe()
+            ),
+        ))
     }
 
     /// What a handle given by kernel-mode code leads to, and its access.
@@ -180,16 +217,8 @@ fn open_by_pointer(call: &Call<'_>) -> Outcome {
         if !may_open(thread.current_process(), &object) {
             return status(STATUS_ACCESS_DENIED);
         }
-    } else if attributes & OBJ_KERNEL_HANDLE == 0 && thread.current_process().id != SYSTEM_PROCESS {
-        return Err(CallError::violation(
-            Rule::Handle,
-            format!(
-                "a handle to {} is opened without OBJ_KERNEL_HANDLE in process {:#x}, whose \
-                 threads could use and close it",
-                object.describe(),
-                thread.current_process().id
-            ),
-        ));
+    } else {
+        thread.check_kernel_handle(&object, attributes)?;
     }
     // Nothing is left open where there is nowhere to say so.
     guest::write(result, 0u64)?;
@@ -277,15 +306,6 @@ fn reference_object(call: &Call<'_>) -> Outcome {
 fn dereference_object(call: &Call<'_>) -> Outcome {
     let thread = call.thread;
     let object = thread.object(call.registers()[0])?;
-    let caller = thread.caller();
-    if !thread.kernel.objects.release(&object, caller.as_ref()) {
-        return Err(CallError::violation(
-            Rule::Object,
-            format!(
-                "{} was dereferenced more often than a driver has referenced it",
-                object.describe()
-            ),
-        ));
-    }
+    thread.dereference(&object)?;
     Ok(object.references())
 }

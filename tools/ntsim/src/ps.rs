@@ -68,6 +68,17 @@ pub const ROUTINES: &[Routine] = &[
         create_time,
     ),
     Routine::new("PsGetProcessImageFileName", Irql::DISPATCH, image_file_name),
+    Routine::new("PsGetProcessStartKey", Irql::DISPATCH, start_key),
+    Routine::new(
+        "PsReferencePrimaryToken",
+        Irql::PASSIVE,
+        reference_primary_token,
+    ),
+    Routine::new(
+        "PsDereferencePrimaryToken",
+        Irql::APC,
+        dereference_primary_token,
+    ),
     Routine::new("PsLookupProcessByProcessId", Irql::APC, lookup_process)
         .fails_with(Failure::Status),
 ];
@@ -81,6 +92,12 @@ impl Thread<'_> {
     /// The current thread's object.
     pub fn thread_object(&self) -> Arc<Object> {
         self.kernel.threads.get(&self.kernel.objects, self.client)
+    }
+
+    /// The object of the primary token of `process`.
+    pub fn primary_token(&self, process: &Process) -> Arc<Object> {
+        let kernel = self.kernel;
+        Arc::clone(process.primary_token(&kernel.objects, &kernel.luids))
     }
 
     /// Calls `answer` with the process at the address in the first argument.
@@ -152,6 +169,27 @@ fn create_time(call: &Call<'_>) -> Outcome {
     let [process, ..] = call.registers();
     call.thread
         .with_process(process, |process| process.create_time.cast_unsigned())
+}
+
+fn start_key(call: &Call<'_>) -> Outcome {
+    let [process, ..] = call.registers();
+    call.thread
+        .with_process(process, |process| process.start_key)
+}
+
+fn reference_primary_token(call: &Call<'_>) -> Outcome {
+    let [process, ..] = call.registers();
+    let token = call
+        .thread
+        .with_process(process, |process| call.thread.primary_token(process))?;
+    token.hold(call.thread.acquisition());
+    Ok(token.address)
+}
+
+fn dereference_primary_token(call: &Call<'_>) -> Outcome {
+    let object = call.thread.token(call.registers()[0])?;
+    call.thread.dereference(&object)?;
+    Ok(0)
 }
 
 /// The name lies in the `EPROCESS`; here in memory that lives as long as the

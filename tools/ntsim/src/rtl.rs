@@ -1,16 +1,17 @@
-//! Run-time library: strings and memory.
+//! Run-time library: strings, memory and security identifiers.
 
 use std::cmp::Ordering;
 
 use windows_sys::Win32::Foundation::{
-    STATUS_BUFFER_OVERFLOW, STATUS_INVALID_PARAMETER_2, STATUS_NO_MEMORY, STATUS_SUCCESS,
+    STATUS_BUFFER_OVERFLOW, STATUS_BUFFER_TOO_SMALL, STATUS_INVALID_PARAMETER_2,
+    STATUS_INVALID_SID, STATUS_NO_MEMORY, STATUS_SUCCESS,
 };
 
 use crate::arch;
 use crate::intercept::Failure;
-use crate::mm::guest::{self, CountedString};
+use crate::mm::guest::{self, BadAddress, CountedString};
 use crate::mm::pages::PAGE;
-use crate::nt::Irql;
+use crate::nt::{Irql, Sid};
 use crate::report::Rule;
 use crate::routine::{Call, CallError, Outcome, Routine, status};
 
@@ -30,6 +31,26 @@ pub const ROUTINES: &[Routine] = &[
         "RtlUnicodeStringToAnsiString",
         Irql::PASSIVE,
         unicode_string_to_ansi_string,
+    )
+    .fails_with(Failure::Status),
+    Routine::new("RtlFreeUnicodeString", Irql::APC, free_unicode_string),
+    Routine::new("RtlValidSid", Irql::APC, valid_sid),
+    Routine::new("RtlLengthSid", Irql::APC, length_sid),
+    Routine::new("RtlEqualSid", Irql::HIGH, equal_sid),
+    Routine::new("RtlCopySid", Irql::APC, copy_sid)
+        .fails_with(Failure::Status)
+        .except(has_room_for_sid),
+    Routine::new("RtlSubAuthoritySid", Irql::APC, sub_authority_sid),
+    // The level is not documented: that of RtlSubAuthoritySid.
+    Routine::new(
+        "RtlSubAuthorityCountSid",
+        Irql::APC,
+        sub_authority_count_sid,
+    ),
+    Routine::new(
+        "RtlConvertSidToUnicodeString",
+        Irql::APC,
+        convert_sid_to_unicode_string,
     )
     .fails_with(Failure::Status),
     Routine::new("memcpy", Irql::HIGH, move_memory),
@@ -161,6 +182,124 @@ fn unicode_string_to_ansi_string(call: &Call<'_>) -> Outcome {
     } else {
         STATUS_BUFFER_OVERFLOW
     })
+}
+
+/// Frees what a routine allocated for the string, if anything.
+fn free_unicode_string(call: &Call<'_>) -> Outcome {
+    let [string, ..] = call.registers();
+    let CountedString { buffer, .. } = guest::read(string)?;
+    if buffer == 0 {
+        return Ok(0);
+    }
+    let freed = call.thread.kernel.pool.free(buffer, STRING_TAG);
+    freed.map_err(|bad| CallError::violation(Rule::Pool, bad.to_string()))?;
+    guest::write(string, CountedString::default())?;
+    Ok(0)
+}
+
+/// The tag of strings that a routine allocates.
+const STRING_TAG: u32 = u32::from_le_bytes(*b"Strg");
+
+/// Where the fields of a `SID` are.
+const SUB_AUTHORITY_COUNT: u64 = 1;
+const SUB_AUTHORITIES: u64 = 8;
+
+/// How long the SID at `sid` says that it is.
+fn size_of_sid(sid: u64) -> Result<usize, BadAddress> {
+    let count: u8 = guest::read(sid.wrapping_add(SUB_AUTHORITY_COUNT))?;
+    Ok(SUB_AUTHORITIES as usize + 4 * usize::from(count))
+}
+
+/// The bytes of the SID at `sid`.
+fn read_sid(sid: u64) -> Result<Vec<u8>, BadAddress> {
+    let mut bytes = vec![0; size_of_sid(sid)?];
+    guest::read_bytes(sid, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// NULL is not valid. The documentation leaves that open; Wine refuses it, and
+/// `ReactOS` takes it.
+fn is_valid_sid(sid: u64) -> Result<bool, BadAddress> {
+    const REVISION_MASK: u8 = 0xf;
+    if sid == 0 {
+        return Ok(false);
+    }
+    let [revision, count]: [u8; 2] = guest::read(sid)?;
+    Ok(revision & REVISION_MASK == 1 && usize::from(count) <= Sid::MAX_SUB_AUTHORITIES)
+}
+
+fn valid_sid(call: &Call<'_>) -> Outcome {
+    let [sid, ..] = call.registers();
+    Ok(is_valid_sid(sid)?.into())
+}
+
+fn length_sid(call: &Call<'_>) -> Outcome {
+    let [sid, ..] = call.registers();
+    Ok(size_of_sid(sid)? as u64)
+}
+
+fn equal_sid(call: &Call<'_>) -> Outcome {
+    let [one, other, ..] = call.registers();
+    Ok((read_sid(one)? == read_sid(other)?).into())
+}
+
+fn copy_sid(call: &Call<'_>) -> Outcome {
+    let [length, target, source, _] = call.registers();
+    let bytes = read_sid(source)?;
+    if (length as u32 as usize) < bytes.len() {
+        return status(STATUS_BUFFER_TOO_SMALL);
+    }
+    guest::write_bytes(target, &bytes)?;
+    status(STATUS_SUCCESS)
+}
+
+fn has_room_for_sid(call: &Call<'_>) -> Option<&'static str> {
+    let [length, _, source, _] = call.registers();
+    (size_of_sid(source).ok()? <= length as u32 as usize)
+        .then_some("copying a SID to a buffer that holds it does not fail")
+}
+
+/// Says nothing of whether the SID has so many.
+fn sub_authority_sid(call: &Call<'_>) -> Outcome {
+    let [sid, index, ..] = call.registers();
+    Ok(sid.wrapping_add(SUB_AUTHORITIES + 4 * u64::from(index as u32)))
+}
+
+fn sub_authority_count_sid(call: &Call<'_>) -> Outcome {
+    let [sid, ..] = call.registers();
+    Ok(sid.wrapping_add(SUB_AUTHORITY_COUNT))
+}
+
+/// A buffer of the caller's that holds the text without a NUL is long enough, as
+/// in `ReactOS`; the documentation leaves it open.
+fn convert_sid_to_unicode_string(call: &Call<'_>) -> Outcome {
+    let [target, sid, allocate, _] = call.registers();
+    if !is_valid_sid(sid)? {
+        return status(STATUS_INVALID_SID);
+    }
+    let Some(sid) = Sid::from_bytes(&read_sid(sid)?) else {
+        return status(STATUS_INVALID_SID);
+    };
+    let mut text: Vec<u16> = sid.to_string().encode_utf16().collect();
+    let length = u16::try_from(2 * text.len()).expect("15 numbers");
+    text.push(0);
+    let mut string: CountedString = guest::read(target)?;
+    if allocate as u8 != 0 {
+        let size = usize::from(length) + 2;
+        let (pool, acquisition) = (&call.thread.kernel.pool, call.thread.acquisition());
+        let Some(block) = pool.allocate(size, STRING_TAG, None, acquisition) else {
+            return status(STATUS_NO_MEMORY);
+        };
+        string.maximum_length = length + 2;
+        string.buffer = block;
+    } else if string.maximum_length < length {
+        return status(STATUS_BUFFER_OVERFLOW);
+    }
+    string.length = length;
+    let units = text.len().min(usize::from(string.maximum_length) / 2);
+    guest::write_bytes(string.buffer, bytemuck::cast_slice(&text[..units]))?;
+    guest::write(target, string)?;
+    status(STATUS_SUCCESS)
 }
 
 /// Calls `step` with offset and size of the pieces that `length` bytes are

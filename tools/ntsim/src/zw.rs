@@ -1,16 +1,20 @@
 //! System services, as kernel-mode code calls them.
 
 use windows_sys::Win32::Foundation::{
-    STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_HANDLE, STATUS_INVALID_INFO_CLASS,
-    STATUS_OBJECT_TYPE_MISMATCH, STATUS_SUCCESS,
+    STATUS_BUFFER_TOO_SMALL, STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_HANDLE,
+    STATUS_INVALID_INFO_CLASS, STATUS_INVALID_PARAMETER, STATUS_OBJECT_TYPE_MISMATCH,
+    STATUS_SUCCESS,
 };
 
 use crate::intercept::Failure;
 use crate::mm::guest::{self, CountedString};
 use crate::nt::Irql;
+use crate::ob::OBJ_VALID_ATTRIBUTES;
+use crate::ob::object::Object;
 use crate::ps::process::Process;
 use crate::report::Rule;
 use crate::routine::{Call, Outcome, Routine, status};
+use crate::se;
 
 /// The system services.
 pub const ROUTINES: &[Routine] = &[
@@ -21,6 +25,16 @@ pub const ROUTINES: &[Routine] = &[
         "ZwQueryInformationProcess",
         Irql::PASSIVE,
         query_information_process,
+    )
+    .fails_with(Failure::Status),
+    Routine::new("ZwOpenProcessToken", Irql::PASSIVE, open_process_token)
+        .fails_with(Failure::Status),
+    Routine::new("ZwOpenProcessTokenEx", Irql::PASSIVE, open_process_token_ex)
+        .fails_with(Failure::Status),
+    Routine::new(
+        "ZwQueryInformationToken",
+        Irql::PASSIVE,
+        query_information_token,
     )
     .fails_with(Failure::Status),
 ];
@@ -122,16 +136,76 @@ fn query_image_file_name(
     })
 }
 
+/// `ZwOpenProcessToken`.
+fn open_process_token(call: &Call<'_>) -> Outcome {
+    let [process, access, result, _] = call.registers();
+    open_token(call, process, access as u32, 0, result)
+}
+
+/// `ZwOpenProcessTokenEx`.
+fn open_process_token_ex(call: &Call<'_>) -> Outcome {
+    let [process, access, attributes, result] = call.registers();
+    open_token(call, process, access as u32, attributes as u32, result)
+}
+
+/// The access that the process handle has is not checked: the caller is in kernel
+/// mode.
+fn open_token(call: &Call<'_>, process: u64, access: u32, attributes: u32, result: u64) -> Outcome {
+    with_process(call, process, |process| {
+        if attributes & !OBJ_VALID_ATTRIBUTES != 0 {
+            return status(STATUS_INVALID_PARAMETER);
+        }
+        let token = call.thread.primary_token(process);
+        call.thread.check_kernel_handle(&token, attributes)?;
+        // Nothing is left open where there is nowhere to say so.
+        guest::write(result, 0u64)?;
+        let handle = call.thread.open_handle(&token, attributes, access);
+        guest::write(result, handle)?;
+        status(STATUS_SUCCESS)
+    })
+}
+
+/// The access that the handle has is not checked: the caller is in kernel mode.
+fn query_information_token(call: &Call<'_>) -> Outcome {
+    let [handle, class, buffer, length] = call.registers();
+    let return_length = call.argument(4)?;
+    let information = match se::information(class)? {
+        Ok(information) => information,
+        Err(refused) => return status(refused),
+    };
+    with_object(call, handle, "a token", Object::token, |token| {
+        let bytes = information.bytes(token, buffer);
+        let needed = u32::try_from(bytes.len()).expect("at most a SID and a structure");
+        guest::write(return_length, needed)?;
+        if (length as u32) < needed {
+            return status(STATUS_BUFFER_TOO_SMALL);
+        }
+        guest::write_bytes(buffer, &bytes)?;
+        status(STATUS_SUCCESS)
+    })
+}
+
 fn with_process(call: &Call<'_>, handle: u64, answer: impl FnOnce(&Process) -> Outcome) -> Outcome {
+    with_object(call, handle, "a process", Object::process, answer)
+}
+
+/// Calls `answer` with what `handle` leads to, if `of` says that it is `expected`.
+fn with_object<T>(
+    call: &Call<'_>,
+    handle: u64,
+    expected: &str,
+    of: fn(&Object) -> Option<&T>,
+    answer: impl FnOnce(&T) -> Outcome,
+) -> Outcome {
     let Some((object, _)) = call.thread.resolve_handle(handle)? else {
         return status(STATUS_INVALID_HANDLE);
     };
-    if let Some(process) = object.process() {
-        return answer(process);
+    if let Some(found) = of(&object) {
+        return answer(found);
     }
     call.thread.record(Rule::ObjectType, call.routine.name, || {
         format!(
-            "handle {handle:#x} leads to {}, not to a process",
+            "handle {handle:#x} leads to {}, not to {expected}",
             object.describe()
         )
     });

@@ -18,3 +18,6 @@ NTSTATUS NTAPI PsGetProcessExitStatus(PEPROCESS Process);
 
 /* https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-etwsetinformation */
 NTSTATUS NTAPI EtwSetInformation(REGHANDLE RegHandle, EVENT_INFO_CLASS InformationClass, PVOID EventInformation, ULONG InformationLength);
+
+/* https://learn.microsoft.com/windows-hardware/drivers/ddi/ntddk/nf-ntddk-psgetprocessstartkey */
+ULONGLONG NTAPI PsGetProcessStartKey(PEPROCESS Process);

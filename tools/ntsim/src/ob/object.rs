@@ -14,6 +14,7 @@ use crate::ldr::backtrace::Acquisition;
 use crate::mm::pages::Reservation;
 use crate::ps::process::Process;
 use crate::ps::thread::ThreadObject;
+use crate::se::token::TokenObject;
 
 /// The types that objects have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,18 +23,18 @@ pub enum Type {
     Process,
     /// `*PsThreadType`.
     Thread,
+    /// `*SeTokenObjectType`.
+    Token,
 }
 
 /// What an object is.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "each is in an allocation of its own, and most are processes"
-)]
 pub enum Body {
     /// `EPROCESS`.
     Process(Process),
     /// `ETHREAD`.
     Thread(ThreadObject),
+    /// `TOKEN`.
+    Token(TokenObject),
 }
 
 /// An object. It exists for drivers while it is in the [`Directory`].
@@ -54,6 +55,7 @@ impl Object {
         match self.body {
             Body::Process(_) => Type::Process,
             Body::Thread(_) => Type::Thread,
+            Body::Token(_) => Type::Token,
         }
     }
 
@@ -61,7 +63,15 @@ impl Object {
     pub const fn process(&self) -> Option<&Process> {
         match &self.body {
             Body::Process(process) => Some(process),
-            Body::Thread(_) => None,
+            Body::Thread(_) | Body::Token(_) => None,
+        }
+    }
+
+    /// The token that it is, if it is one.
+    pub const fn token(&self) -> Option<&TokenObject> {
+        match &self.body {
+            Body::Token(token) => Some(token),
+            Body::Process(_) | Body::Thread(_) => None,
         }
     }
 
@@ -91,6 +101,7 @@ impl Object {
                     thread.client.process, thread.client.thread
                 )
             }
+            Body::Token(token) => format!("the token of process {:#x}", token.process_id),
         }
     }
 }
@@ -107,8 +118,8 @@ pub struct Directory {
     space: Reservation,
     next: AtomicU64,
     objects: DashMap<u64, Arc<Object>>,
-    process_type: u64,
-    thread_type: u64,
+    /// The addresses of the types.
+    types: [u64; 3],
 }
 
 impl Directory {
@@ -118,11 +129,9 @@ impl Directory {
             space: Reservation::new(OBJECT_SPACE)?,
             next: AtomicU64::new(0),
             objects: DashMap::new(),
-            process_type: 0,
-            thread_type: 0,
+            types: [0; 3],
         };
-        directory.process_type = directory.new_address();
-        directory.thread_type = directory.new_address();
+        directory.types = [(); 3].map(|()| directory.new_address());
         Ok(directory)
     }
 
@@ -131,8 +140,7 @@ impl Directory {
         loop {
             let offset = self.next.fetch_add(OBJECT_SPACING, Ordering::Relaxed);
             let address = self.space.base() as u64 + offset % OBJECT_SPACE as u64;
-            let is_type = address == self.process_type || address == self.thread_type;
-            if !is_type && !self.objects.contains_key(&address) {
+            if !self.types.contains(&address) && !self.objects.contains_key(&address) {
                 return address;
             }
         }
@@ -152,10 +160,7 @@ impl Directory {
 
     /// The address of an `OBJECT_TYPE`.
     pub const fn type_address(&self, object_type: Type) -> u64 {
-        match object_type {
-            Type::Process => self.process_type,
-            Type::Thread => self.thread_type,
-        }
+        self.types[object_type as usize]
     }
 
     /// What lies at `address`, for reports.
@@ -184,8 +189,15 @@ impl Directory {
 
     fn remove_if_unused(&self, object: &Object) {
         let held = object.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.is_empty() && object.references.load(Ordering::Acquire) == 0 {
-            self.objects.remove(&object.address);
+        if !held.is_empty() || object.references.load(Ordering::Acquire) != 0 {
+            return;
+        }
+        let removed = self.objects.remove(&object.address);
+        drop(held);
+        if removed.is_some()
+            && let Some(token) = object.process().and_then(Process::known_token)
+        {
+            self.dereference(token);
         }
     }
 

@@ -1,15 +1,17 @@
 //! Process objects and the table that finds them by identifier.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use dashmap::DashMap;
 use windows_sys::Win32::Foundation::STATUS_PENDING;
 
+use crate::ex::luid::Luids;
 use crate::ke::time;
 use crate::nt::{NtStatus, ProcessCreation, SYSTEM_PROCESS, SystemTime, Token};
 use crate::ob::handles::HandleTable;
 use crate::ob::object::{Body, Directory, Object};
+use crate::se::token::TokenObject;
 
 /// An `EPROCESS`.
 pub struct Process {
@@ -33,6 +35,7 @@ pub struct Process {
     pub create_time: SystemTime,
     /// The handles opened in its context.
     pub handles: HandleTable,
+    primary_token: OnceLock<Arc<Object>>,
     exit_status: AtomicI32,
     exit_time: AtomicI64,
 }
@@ -51,9 +54,28 @@ impl Process {
             start_key,
             create_time: creation.create_time.unwrap_or_else(time::now),
             handles: HandleTable::default(),
+            primary_token: OnceLock::new(),
             exit_status: AtomicI32::new(STATUS_PENDING),
             exit_time: AtomicI64::new(0),
         }
+    }
+
+    /// The object of its primary token, made when a driver first asks for it.
+    /// The process has the object's first reference.
+    pub fn primary_token(&self, objects: &Directory, luids: &Luids) -> &Arc<Object> {
+        self.primary_token.get_or_init(|| {
+            objects.insert(Body::Token(TokenObject {
+                process_id: self.id,
+                token: self.token,
+                session_id: self.session_id,
+                id: luids.next(),
+            }))
+        })
+    }
+
+    /// The object of its primary token, if it was made.
+    pub fn known_token(&self) -> Option<&Arc<Object>> {
+        self.primary_token.get()
     }
 
     /// Its exit status; `STATUS_PENDING` while it runs.

@@ -27,13 +27,17 @@ const FLOORS: [(&str, &[&str]); 9] = [
         ],
     ),
     ("loader and memory", &["ldr", "ldr/*", "mm/*"]),
-    (STATE, &["dbg/*", "ex/*", "io/*", "ke/*", "ob/*", "ps/*"]),
+    (
+        STATE,
+        &["dbg/*", "ex/*", "io/*", "ke/*", "ob/*", "ps/*", "se/*"],
+    ),
     ("machine", &["kernel"]),
     ("thread", &["thread", "thread/*"]),
     (
         "gates",
         &[
-            "dbg", "ex", "gate", "gate/*", "io", "ke", "mm", "ob", "ps", "routine", "rtl", "zw",
+            "dbg", "ex", "gate", "gate/*", "io", "ke", "mm", "ob", "ps", "routine", "rtl", "se",
+            "zw",
         ],
     ),
     ("exports", &["exports"]),

@@ -11,6 +11,7 @@ mod notify;
 mod output;
 mod pool;
 mod stop;
+mod token;
 
 use std::fs;
 use std::path::Path;

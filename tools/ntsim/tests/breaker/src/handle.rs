@@ -41,7 +41,7 @@ const fn mode(mode: i32) -> KPROCESSOR_MODE {
     mode as KPROCESSOR_MODE
 }
 
-fn open(process: PEPROCESS) -> HANDLE {
+pub fn open(process: PEPROCESS) -> HANDLE {
     let mut handle: HANDLE = ptr::null_mut();
     // SAFETY: the process is valid during the callback.
     let _ = unsafe {
@@ -58,7 +58,7 @@ fn open(process: PEPROCESS) -> HANDLE {
     handle
 }
 
-fn close(handle: HANDLE) {
+pub fn close(handle: HANDLE) {
     // SAFETY: the handle is open.
     let _ = unsafe { ZwClose(handle) };
 }

@@ -45,6 +45,18 @@ unsafe extern "C" {
     fn KeLeaveCriticalRegion();
 }
 
+/// Raises the level to `DISPATCH_LEVEL`; gives the one that was.
+pub fn raise() -> u8 {
+    // SAFETY: the level is not above it.
+    unsafe { KfRaiseIrql(DISPATCH_LEVEL) }
+}
+
+/// Lowers the level to `old`.
+pub fn lower(old: u8) {
+    // SAFETY: the level that was.
+    unsafe { KeLowerIrql(old) };
+}
+
 fn call_at_dispatch(scene: &Scene) -> NTSTATUS {
     let mut process: PEPROCESS = ptr::null_mut();
     // SAFETY: the level is raised.

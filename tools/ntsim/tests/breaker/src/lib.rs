@@ -16,6 +16,7 @@ mod notify;
 mod output;
 mod pool;
 mod stop;
+mod token;
 
 extern crate wdk_panic;
 
@@ -40,6 +41,7 @@ const MISDEEDS: &[&[Misdeed]] = &[
     output::MISDEEDS,
     pool::MISDEEDS,
     stop::MISDEEDS,
+    token::MISDEEDS,
 ];
 
 const ADD: BOOLEAN = 0;
