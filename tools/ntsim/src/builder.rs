@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::dbg::code_page::CodePage;
 use crate::dbg::output::{DebugOutput, Discard};
+use crate::etw::tracing::Tracing;
 use crate::ex::luid::Luids;
 use crate::ex::pool::Pool;
 use crate::exports;
@@ -103,6 +104,7 @@ impl KernelBuilder {
             system_process,
             threads: ThreadTable::default(),
             time_limit: self.time_limit,
+            tracing: Tracing::new()?,
             violations: Violations::default(),
         }))
     }

@@ -265,10 +265,10 @@ fn announce(
     let is_subsystem_process = info.flags & IS_SUBSYSTEM_PROCESS != 0;
     notify(thread, is_subsystem_process, |registration| {
         let arguments = match registration.interface {
-            Interface::Legacy => [info.parent_process_id, id, 1, 0],
-            Interface::Ex | Interface::Ex2 => [process.address, id, place, 0],
+            Interface::Legacy => [info.parent_process_id, id, 1],
+            Interface::Ex | Interface::Ex2 => [process.address, id, place],
         };
-        thread.call(registration.function, arguments)?;
+        thread.call(registration.function, &arguments)?;
         check_create_info(thread, registration, &mut expected, place);
         if vetoed_by.is_none() && is_allowed && !nt::succeeded(creation_status()) {
             let module = registration.module.as_ref();
@@ -327,10 +327,10 @@ fn announce_exit(thread: &Thread<'_>, object: &Object) -> Result<(), Stopped> {
     let (id, parent) = (process.id.into(), process.parent_id.into());
     notify(thread, process.is_of_subsystem, |registration| {
         let arguments = match registration.interface {
-            Interface::Legacy => [parent, id, 0, 0],
-            Interface::Ex | Interface::Ex2 => [object.address, id, 0, 0],
+            Interface::Legacy => [parent, id, 0],
+            Interface::Ex | Interface::Ex2 => [object.address, id, 0],
         };
-        thread.call(registration.function, arguments).map(|_| ())
+        thread.call(registration.function, &arguments).map(|_| ())
     })
 }
 

@@ -78,7 +78,7 @@ fn take(call: &Call<'_>, paged: bool, size: u64, tag: u32, fill: Option<u8>) -> 
     }
     let size = usize::try_from(size).expect("64-bit");
     let pool = &thread.kernel.pool;
-    let block = pool.allocate(size, tag, fill, thread.acquisition());
+    let block = pool.allocate(paged, size, tag, fill, thread.acquisition());
     Ok(block.unwrap_or(0))
 }
 

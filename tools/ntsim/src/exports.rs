@@ -14,6 +14,7 @@ use crate::routine::{Body, Routine};
 /// Every component's routines.
 const COMPONENTS: &[&[Routine]] = &[
     crate::dbg::ROUTINES,
+    crate::etw::ROUTINES,
     crate::ex::ROUTINES,
     crate::io::ROUTINES,
     crate::ke::ROUTINES,

@@ -62,6 +62,8 @@ pub enum Phase {
     Exit,
     /// `DriverUnload`.
     Unload,
+    /// The enable callback of an event provider.
+    Enable,
 }
 
 impl Phase {
@@ -71,6 +73,7 @@ impl Phase {
             Event::Create(_) => Self::Create,
             Event::Exit(..) => Self::Exit,
             Event::Unload(_) => Self::Unload,
+            Event::Enable(_) => Self::Enable,
         }
     }
 }
@@ -82,6 +85,7 @@ impl fmt::Display for Phase {
             Self::Create => "create",
             Self::Exit => "exit",
             Self::Unload => "unload",
+            Self::Enable => "enable",
         })
     }
 }

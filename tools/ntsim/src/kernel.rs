@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::dbg::code_page::CodePage;
 use crate::dbg::output::DebugOutput;
+use crate::etw::tracing::Tracing;
 use crate::ex::luid::Luids;
 use crate::ex::pool::Pool;
 use crate::intercept::{Failure, Interceptor};
@@ -47,6 +48,7 @@ pub struct Kernel {
     pub(crate) system_process: Arc<Object>,
     pub(crate) threads: ThreadTable,
     pub(crate) time_limit: Duration,
+    pub(crate) tracing: Tracing,
     pub(crate) violations: Violations,
 }
 
@@ -68,6 +70,8 @@ pub struct Held {
     pub kernel_handles: usize,
     /// Pool blocks in use.
     pub pool_blocks: usize,
+    /// Registered event providers.
+    pub event_providers: usize,
 }
 
 impl Kernel {
@@ -78,6 +82,7 @@ impl Kernel {
             notify_routines: self.notify.len(),
             kernel_handles: self.kernel_handles().len(),
             pool_blocks: self.pool.len(),
+            event_providers: self.tracing.providers(),
         }
     }
 

@@ -24,6 +24,7 @@ mod arch;
 mod builder;
 pub mod dbg;
 mod deliver;
+mod etw;
 mod ex;
 mod exports;
 mod gate;
@@ -42,6 +43,7 @@ mod routine;
 mod rtl;
 mod se;
 mod thread;
+mod trace;
 mod zw;
 
 /// The loader alone, for a host that gives an image routines of its own.
@@ -49,6 +51,12 @@ pub mod loader {
     pub use crate::ldr::image::{CheckedImage, ImageError, Section};
     pub use crate::ldr::map::{MappedImage, Resolve};
     pub use crate::ldr::symbols::{SourcePlace, Symbols};
+}
+
+/// Event tracing: sessions of the host, and the events of drivers.
+pub mod tracing {
+    pub use crate::etw::event::{EventDescriptor, TraceEvent};
+    pub use crate::etw::session::{TraceFigures, TraceHandle, TraceSettings, TraceSink};
 }
 
 pub use builder::KernelBuilder;

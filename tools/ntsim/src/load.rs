@@ -21,7 +21,8 @@ use crate::ob::handles::{Handle, KERNEL_HANDLE_BITS};
 use crate::report::{Leftover, Leftovers, Report, Rule, Stopped};
 use crate::thread::Thread;
 
-/// The thread of the System process that loads and unloads drivers.
+/// The thread of the System process that loads and unloads drivers, and calls
+/// the enable callbacks of their event providers.
 const SYSTEM_WORKER: ClientId = ClientId {
     process: SYSTEM_PROCESS,
     thread: 0x1c,
@@ -160,8 +161,8 @@ fn enter(kernel: &Kernel, driver: &Driver) -> Result<NtStatus, Stopped> {
     let registry_path =
         GuestString::new(&path).unwrap_or_else(|error| panic!("no memory for a string: {error}"));
     let thread = system_thread(kernel, Event::Load(&driver.service));
-    let arguments = [driver.object.address(), registry_path.address(), 0, 0];
-    let status = thread.call(driver.module.entry, arguments)?;
+    let arguments = [driver.object.address(), registry_path.address()];
+    let status = thread.call(driver.module.entry, &arguments)?;
     Ok((status as u32).cast_signed())
 }
 
@@ -178,14 +179,15 @@ fn unload(kernel: &Kernel, id: DriverId) -> Result<Leftovers, UnloadError> {
     }
     let thread = system_thread(kernel, Event::Unload(&driver.service));
     // The driver object lives until the routine has returned.
-    let returned = thread.call(routine, [driver.object.address(), 0, 0, 0]);
+    let returned = thread.call(routine, &[driver.object.address()]);
     drop(thread);
     kernel.drivers.remove(id);
     returned?;
     Ok(collect_leaks(kernel, &driver.module))
 }
 
-fn system_thread<'a>(kernel: &'a Kernel, event: Event<'a>) -> Thread<'a> {
+/// A thread of the System process.
+pub fn system_thread<'a>(kernel: &'a Kernel, event: Event<'a>) -> Thread<'a> {
     let system = Arc::clone(&kernel.system_process);
     Thread::new(kernel, system, SYSTEM_WORKER, event)
 }
@@ -211,6 +213,13 @@ fn collect_leaks(kernel: &Kernel, module: &Arc<Module>) -> Leftovers {
                 registration.interface.name()
             ),
             &registration.registered,
+        );
+    }
+    for provider in kernel.tracing.remove_all(module) {
+        left(
+            Rule::ProviderLeft,
+            format!("the event provider {} is still registered", provider.id),
+            &provider.registered,
         );
     }
     for table in kernel.close_handles_of(module) {

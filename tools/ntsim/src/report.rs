@@ -86,6 +86,9 @@ rules! {
     Hang = "hang" => Stop,
     /// A reference count went below zero or an object was used after it died.
     Object = "object" => Stop,
+    /// The handle of an event provider that is not registered was used, or a
+    /// provider was unregistered from inside its enable callback.
+    Provider = "provider" => Stop,
     /// A routine that this kernel does not model that way was asked for.
     Unsupported = "unsupported" => Stop,
     /// A pool block was still allocated after `DriverUnload`.
@@ -94,6 +97,8 @@ rules! {
     HandleLeft = "handle-left" => List,
     /// A notify routine was still registered after `DriverUnload`.
     NotifyRoutineLeft = "notify-routine-left" => List,
+    /// An event provider was still registered after `DriverUnload`.
+    ProviderLeft = "provider-left" => List,
     /// An object reference was still held after `DriverUnload`.
     ReferenceLeft = "reference-left" => List,
 }

@@ -287,7 +287,7 @@ fn convert_sid_to_unicode_string(call: &Call<'_>) -> Outcome {
     if allocate as u8 != 0 {
         let size = usize::from(length) + 2;
         let (pool, acquisition) = (&call.thread.kernel.pool, call.thread.acquisition());
-        let Some(block) = pool.allocate(size, STRING_TAG, None, acquisition) else {
+        let Some(block) = pool.allocate(true, size, STRING_TAG, None, acquisition) else {
             return status(STATUS_NO_MEMORY);
         };
         string.maximum_length = length + 2;

@@ -98,7 +98,10 @@ fn query_information_token(call: &Call<'_>) -> Outcome {
             guest::write(result, 0u64)?;
             let size = information.bytes(token, 0).len();
             let acquisition = thread.acquisition();
-            let block = thread.kernel.pool.allocate(size, TAG, None, acquisition);
+            let block = thread
+                .kernel
+                .pool
+                .allocate(true, size, TAG, None, acquisition);
             let Some(block) = block else {
                 return status(STATUS_INSUFFICIENT_RESOURCES);
             };

@@ -15,7 +15,7 @@ use crate::ke::watchdog::Watch;
 use crate::kernel::Kernel;
 use crate::ldr::Module;
 use crate::ldr::backtrace::{self, Acquisition, Backtrace};
-use crate::nt::{ClientId, Event, Irql};
+use crate::nt::{ClientId, Event, Guid, Irql};
 use crate::ob::object::Object;
 use crate::ps::notify::Registration;
 use crate::report::{Report, Rule, Stopped};
@@ -30,6 +30,8 @@ pub struct Thread<'a> {
     pub client: ClientId,
     /// What the driver is called for.
     pub event: Event<'a>,
+    /// Its activity identifier, which the events that it writes carry.
+    pub activity: Cell<Guid>,
     /// How many critical regions the thread is in.
     pub critical_regions: Cell<u32>,
     /// The notify routine that is being called.
@@ -59,6 +61,7 @@ impl<'a> Thread<'a> {
             process,
             client,
             event,
+            activity: Cell::default(),
             critical_regions: Cell::new(0),
             notifying: Cell::new(None),
             irql_changed: RefCell::default(),
@@ -82,13 +85,16 @@ impl<'a> Thread<'a> {
         self.control().irql.get()
     }
 
-    /// Calls driver code at `entry`, at the level and in the critical regions
-    /// that the thread is in, which must be the same afterwards.
+    /// Calls driver code at `entry`, with eight arguments at most, at the level
+    /// and in the critical regions that the thread is in, which must be the same
+    /// afterwards.
     ///
     /// # Errors
     /// When the driver did not return.
-    pub fn call(&self, entry: u64, arguments: [u64; 4]) -> Result<u64, Stopped> {
+    pub fn call(&self, entry: u64, arguments: &[u64]) -> Result<u64, Stopped> {
         self.kernel.check_running()?;
+        let mut all = [0; 8];
+        all[..arguments.len()].copy_from_slice(arguments);
         let before = (self.irql(), self.critical_regions.get());
         let control = self.control();
         let nested = control.driver_stack.get();
@@ -101,7 +107,7 @@ impl<'a> Thread<'a> {
         let outer = control.thread.replace((&raw const *self).cast());
         // SAFETY: the control block is that of this thread's current stack;
         // `stack` lies in it, below everything that is in use.
-        let departure = unsafe { arch::enter(control, entry, &raw const arguments, stack) };
+        let departure = unsafe { arch::enter(control, entry, &raw const all, stack) };
         drop(watch);
         control.thread.set(outer);
         if nested == 0 {

@@ -27,8 +27,8 @@ pub const REGION_MASK: u64 = !(STACK_REGION as u64 - 1);
 
 /// Calls driver code on its own stack.
 ///
-/// Four register arguments are all that a kernel passes to the entry points
-/// modelled here.
+/// Eight arguments, all in registers, are more than a kernel passes to any entry
+/// point modelled here.
 ///
 /// # Safety
 /// `control` is the control block of the kernel stack that `stack` points
@@ -38,7 +38,7 @@ pub const REGION_MASK: u64 = !(STACK_REGION as u64 - 1);
 pub unsafe extern "C" fn enter(
     control: *const Control,
     entry: u64,
-    arguments: *const [u64; 4],
+    arguments: *const [u64; 8],
     stack: u64,
 ) -> Departure {
     naked_asm!(
@@ -62,6 +62,8 @@ pub unsafe extern "C" fn enter(
         "mov x12, x2",
         "ldp x0, x1, [x12]",
         "ldp x2, x3, [x12, #16]",
+        "ldp x4, x5, [x12, #32]",
+        "ldp x6, x7, [x12, #48]",
         // No frame record above the driver's first; no control region.
         "mov x29, xzr",
         "mov x18, xzr",

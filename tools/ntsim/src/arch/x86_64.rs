@@ -22,8 +22,8 @@ pub const REGION_MASK: i32 = -(STACK_REGION as i32);
 
 /// Calls driver code on its own stack.
 ///
-/// Four register arguments are all that a kernel passes to the entry points
-/// modelled here.
+/// Eight arguments are more than a kernel passes to any entry point modelled
+/// here: four in registers, the others above the room for these on the stack.
 ///
 /// # Safety
 /// `control` is the control block of the kernel stack that `stack` points
@@ -33,7 +33,7 @@ pub const REGION_MASK: i32 = -(STACK_REGION as i32);
 pub unsafe extern "sysv64" fn enter(
     control: *const Control,
     entry: u64,
-    arguments: *const [u64; 4],
+    arguments: *const [u64; 8],
     stack: u64,
 ) -> Departure {
     naked_asm!(
@@ -50,9 +50,17 @@ pub unsafe extern "sysv64" fn enter(
         "sub rsp, 8",
         "mov [rdi + {host_stack}], rsp",
         "mov rsp, rcx",
-        "sub rsp, 32",
-        "mov rax, rsi",
+        "sub rsp, 64",
         "mov r11, rdx",
+        "mov rax, [r11 + 32]",
+        "mov [rsp + 32], rax",
+        "mov rax, [r11 + 40]",
+        "mov [rsp + 40], rax",
+        "mov rax, [r11 + 48]",
+        "mov [rsp + 48], rax",
+        "mov rax, [r11 + 56]",
+        "mov [rsp + 56], rax",
+        "mov rax, rsi",
         "mov rcx, [r11]",
         "mov rdx, [r11 + 8]",
         "mov r8, [r11 + 16]",

@@ -27,6 +27,7 @@ const QUARANTINE: usize = 1024;
 struct Block {
     memory: Guarded,
     tag: u32,
+    is_paged: bool,
     allocated: Acquisition,
 }
 
@@ -125,10 +126,18 @@ impl Pool {
             .collect()
     }
 
+    /// Whether `address` is in a block of paged pool.
+    pub fn is_paged(&self, address: u64) -> bool {
+        self.blocks
+            .iter()
+            .any(|block| block.is_paged && block.memory.contains(address))
+    }
+
     /// Allocates a block of `size` bytes, zeroed or filled with `fill`. None
     /// where the pool has no more, or not as much.
     pub fn allocate(
         &self,
+        is_paged: bool,
         size: usize,
         tag: u32,
         fill: Option<u8>,
@@ -150,6 +159,7 @@ impl Pool {
         let block = Block {
             memory,
             tag,
+            is_paged,
             allocated,
         };
         self.blocks.insert(address, block);

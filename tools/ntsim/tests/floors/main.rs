@@ -29,19 +29,21 @@ const FLOORS: [(&str, &[&str]); 9] = [
     ("loader and memory", &["ldr", "ldr/*", "mm/*"]),
     (
         STATE,
-        &["dbg/*", "ex/*", "io/*", "ke/*", "ob/*", "ps/*", "se/*"],
+        &[
+            "dbg/*", "etw/*", "ex/*", "io/*", "ke/*", "ob/*", "ps/*", "se/*",
+        ],
     ),
     ("machine", &["kernel"]),
     ("thread", &["thread", "thread/*"]),
     (
         "gates",
         &[
-            "dbg", "ex", "gate", "gate/*", "io", "ke", "mm", "ob", "ps", "routine", "rtl", "se",
-            "zw",
+            "dbg", "etw", "ex", "gate", "gate/*", "io", "ke", "mm", "ob", "ps", "routine", "rtl",
+            "se", "zw",
         ],
     ),
     ("exports", &["exports"]),
-    ("host API", &["builder", "deliver", "load"]),
+    ("host API", &["builder", "deliver", "load", "trace"]),
 ];
 
 /// The highest floor whose files name none of [`ABOVE_STATE`].

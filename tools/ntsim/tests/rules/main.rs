@@ -3,6 +3,7 @@
 
 mod breaker;
 mod code;
+mod etw;
 mod handle;
 mod hang;
 mod irql;

@@ -7,6 +7,7 @@
 
 #![no_std]
 
+mod etw;
 mod handle;
 mod hang;
 mod irql;
@@ -33,6 +34,7 @@ use crate::misdeed::{Misdeed, Scene, When};
 
 /// Every misdeed there is.
 const MISDEEDS: &[&[Misdeed]] = &[
+    etw::MISDEEDS,
     handle::MISDEEDS,
     hang::MISDEEDS,
     irql::MISDEEDS,
