@@ -3,6 +3,7 @@
 use windows_sys::Wdk::System::SystemServices as system_services;
 use windows_sys::Wdk::System::Threading as threading;
 use windows_sys::Win32::Foundation as win32_foundation;
+use windows_sys::Win32::Security as security;
 use windows_sys::Win32::System::Diagnostics::Etw as etw;
 
 macro_rules! same_constant {
@@ -51,3 +52,32 @@ same_constant!(
     wdk_sys::STATUS_PROCEDURE_NOT_FOUND,
     win32_foundation::STATUS_PROCEDURE_NOT_FOUND
 );
+same_constant!(
+    wdk_sys::_TOKEN_INFORMATION_CLASS::TokenUser,
+    security::TokenUser
+);
+same_constant!(
+    wdk_sys::_TOKEN_INFORMATION_CLASS::TokenType,
+    security::TokenType
+);
+same_constant!(
+    wdk_sys::_TOKEN_INFORMATION_CLASS::TokenImpersonationLevel,
+    security::TokenImpersonationLevel
+);
+same_constant!(
+    wdk_sys::_TOKEN_INFORMATION_CLASS::TokenStatistics,
+    security::TokenStatistics
+);
+same_constant!(
+    wdk_sys::_TOKEN_INFORMATION_CLASS::TokenSessionId,
+    security::TokenSessionId
+);
+same_constant!(
+    wdk_sys::_TOKEN_INFORMATION_CLASS::TokenElevation,
+    security::TokenElevation
+);
+same_constant!(
+    wdk_sys::_TOKEN_INFORMATION_CLASS::TokenIntegrityLevel,
+    security::TokenIntegrityLevel
+);
+same_constant!(wdk_sys::TOKEN_QUERY, security::TOKEN_QUERY);

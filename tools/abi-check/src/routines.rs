@@ -10,7 +10,9 @@ use windows_sys::Wdk::Foundation as wdk_foundation;
 use windows_sys::Wdk::Storage::FileSystem as file_system;
 use windows_sys::Wdk::System::SystemServices as system_services;
 use windows_sys::Wdk::System::Threading as threading;
+use windows_sys::Win32::Security as security;
 use windows_sys::Win32::System::Diagnostics::Etw as etw;
+use windows_sys::Win32::System::WindowsProgramming as windows_programming;
 
 /// How a value is passed.
 #[derive(Clone, Copy)]
@@ -264,6 +266,12 @@ same_routine!(
     "system" fn(_, _, _, _, _, _, _)
 );
 same_routine!(
+    PsDereferencePrimaryToken,
+    wdk_sys::ntddk::PsDereferencePrimaryToken,
+    file_system::PsDereferencePrimaryToken,
+    "system" fn(_)
+);
+same_routine!(
     PsGetCurrentProcessId,
     wdk_sys::ntddk::PsGetCurrentProcessId,
     system_services::PsGetCurrentProcessId,
@@ -288,10 +296,88 @@ same_routine!(
     "system" fn()
 );
 same_routine!(
+    PsGetProcessStartKey,
+    wdk_sys::ntddk::PsGetProcessStartKey,
+    system_services::PsGetProcessStartKey,
+    "system" fn(_)
+);
+same_routine!(
+    PsReferencePrimaryToken,
+    wdk_sys::ntddk::PsReferencePrimaryToken,
+    file_system::PsReferencePrimaryToken,
+    "system" fn(_)
+);
+same_routine!(
     PsSetCreateProcessNotifyRoutineEx,
     wdk_sys::ntddk::PsSetCreateProcessNotifyRoutineEx,
     system_services::PsSetCreateProcessNotifyRoutineEx,
     "system" fn(_, _)
+);
+same_routine!(
+    RtlConvertSidToUnicodeString,
+    wdk_sys::ntddk::RtlConvertSidToUnicodeString,
+    security::RtlConvertSidToUnicodeString,
+    "system" fn(_, _, _)
+);
+same_routine!(
+    RtlCopySid,
+    wdk_sys::ntddk::RtlCopySid,
+    file_system::RtlCopySid,
+    "system" fn(_, _, _)
+);
+same_routine!(
+    RtlEqualSid,
+    wdk_sys::ntddk::RtlEqualSid,
+    file_system::RtlEqualSid,
+    "system" fn(_, _)
+);
+same_routine!(
+    RtlFreeUnicodeString,
+    wdk_sys::ntddk::RtlFreeUnicodeString,
+    windows_programming::RtlFreeUnicodeString,
+    "system" fn(_)
+);
+same_routine!(
+    RtlLengthSid,
+    wdk_sys::ntddk::RtlLengthSid,
+    file_system::RtlLengthSid,
+    "system" fn(_)
+);
+same_routine!(
+    RtlSubAuthorityCountSid,
+    wdk_sys::ntddk::RtlSubAuthorityCountSid,
+    file_system::RtlSubAuthorityCountSid,
+    "system" fn(_)
+);
+same_routine!(
+    RtlSubAuthoritySid,
+    wdk_sys::ntddk::RtlSubAuthoritySid,
+    file_system::RtlSubAuthoritySid,
+    "system" fn(_, _)
+);
+same_routine!(
+    RtlValidSid,
+    wdk_sys::ntddk::RtlValidSid,
+    file_system::RtlValidSid,
+    "system" fn(_)
+);
+same_routine!(
+    SeQueryAuthenticationIdToken,
+    wdk_sys::ntddk::SeQueryAuthenticationIdToken,
+    file_system::SeQueryAuthenticationIdToken,
+    "system" fn(_, _)
+);
+same_routine!(
+    SeQueryInformationToken,
+    wdk_sys::ntddk::SeQueryInformationToken,
+    file_system::SeQueryInformationToken,
+    "system" fn(_, _, _)
+);
+same_routine!(
+    SeTokenIsAdmin,
+    wdk_sys::ntddk::SeTokenIsAdmin,
+    file_system::SeTokenIsAdmin,
+    "system" fn(_)
 );
 same_routine!(
     ZwClose,
@@ -300,9 +386,27 @@ same_routine!(
     "system" fn(_)
 );
 same_routine!(
+    ZwOpenProcessToken,
+    wdk_sys::ntddk::ZwOpenProcessToken,
+    file_system::ZwOpenProcessToken,
+    "system" fn(_, _, _)
+);
+same_routine!(
+    ZwOpenProcessTokenEx,
+    wdk_sys::ntddk::ZwOpenProcessTokenEx,
+    file_system::ZwOpenProcessTokenEx,
+    "system" fn(_, _, _, _)
+);
+same_routine!(
     ZwQueryInformationProcess,
     wdk_sys::ntddk::ZwQueryInformationProcess,
     threading::ZwQueryInformationProcess,
+    "system" fn(_, _, _, _, _)
+);
+same_routine!(
+    ZwQueryInformationToken,
+    wdk_sys::ntddk::ZwQueryInformationToken,
+    file_system::ZwQueryInformationToken,
     "system" fn(_, _, _, _, _)
 );
 

@@ -3,6 +3,7 @@
 use windows_sys::Wdk::Foundation as wdk_foundation;
 use windows_sys::Wdk::System::SystemServices as system_services;
 use windows_sys::Win32::Foundation as win32_foundation;
+use windows_sys::Win32::Security as security;
 use windows_sys::Win32::System::Diagnostics::Etw as etw;
 use windows_sys::Win32::System::WindowsProgramming as windows_programming;
 
@@ -126,5 +127,48 @@ same_structure!(
         Data2 as data2,
         Data3 as data3,
         Data4 as data4,
+    }
+);
+
+same_structure!(
+    wdk_sys::SID,
+    security::SID {
+        Revision,
+        SubAuthorityCount,
+        IdentifierAuthority,
+        SubAuthority,
+    }
+);
+
+same_structure!(
+    wdk_sys::SID_AND_ATTRIBUTES,
+    security::SID_AND_ATTRIBUTES { Sid, Attributes }
+);
+
+same_structure!(wdk_sys::TOKEN_USER, security::TOKEN_USER { User });
+
+same_structure!(
+    wdk_sys::TOKEN_MANDATORY_LABEL,
+    security::TOKEN_MANDATORY_LABEL { Label }
+);
+
+same_structure!(
+    wdk_sys::TOKEN_ELEVATION,
+    security::TOKEN_ELEVATION { TokenIsElevated }
+);
+
+same_structure!(
+    wdk_sys::TOKEN_STATISTICS,
+    security::TOKEN_STATISTICS {
+        TokenId,
+        AuthenticationId,
+        ExpirationTime,
+        TokenType,
+        ImpersonationLevel,
+        DynamicCharged,
+        DynamicAvailable,
+        GroupCount,
+        PrivilegeCount,
+        ModifiedId,
     }
 );
