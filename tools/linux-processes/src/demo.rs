@@ -18,7 +18,7 @@ use nix::unistd::{Pid, gettid};
 use tempfile::TempDir;
 
 use crate::procfs::{ProcessView, nt_path};
-use crate::{Next, ProcessEvent, ProcessSource, SourceError, program32, status};
+use crate::{Next, ProcessEvent, ProcessSource, SourceError, identity, program32, status};
 use ntsim::nt::{ClientId, NtStatus};
 use ntsim::{ProcessCreation, ProcessExit};
 
@@ -239,12 +239,14 @@ fn creation(process_id: u32, view: Option<ProcessView>) -> ProcessCreation {
         thread: gettid().as_raw().unsigned_abs(),
     };
     creation.file_open_name_available = false;
+    creation.token = identity::UNKNOWN;
     if let Some(view) = view {
         creation.file_open_name_available = view.image_file_name.is_some();
         creation.image_file_name = view.image_file_name;
         creation.command_line = view.command_line;
         creation.is_wow64 = view.is_wow64;
         creation.session_id = view.session_id;
+        creation.token = view.token;
     }
     creation
 }
@@ -354,6 +356,9 @@ mod tests {
                     let state =
                         std::fs::read_to_string(format!("/proc/{}/stat", process.process_id));
                     assert!(state.unwrap().contains(" t "), "not stopped");
+                    // The programs run as whoever runs the demo.
+                    let this = ProcessView::read(std::process::id()).unwrap();
+                    assert_eq!(process.token, this.token);
                     created.push(process);
                 }
                 Next::Event(ProcessEvent::Exit(exit)) => exits.push(exit),

@@ -3,6 +3,7 @@
 
 pub mod connector;
 pub mod demo;
+mod identity;
 pub mod live;
 pub mod procfs;
 mod program32;

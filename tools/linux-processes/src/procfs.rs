@@ -5,7 +5,10 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use ntsim::Token;
 use procfs::process::Process;
+
+use crate::identity;
 
 /// What `/proc` shows of a process, in NT's terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub struct ProcessView {
     /// is none: 1 for a process with a terminal, 0, the session of services,
     /// for one without.
     pub session_id: u32,
+    /// Who it is.
+    pub token: Token,
     /// The parent.
     pub parent_process_id: u32,
     /// A kernel thread: part of the System process in NT's terms.
@@ -48,12 +53,15 @@ impl ProcessView {
         let image_file_name = process.exe().ok().map(|path| nt_path(&path));
         let command_line = arguments(&process).and_then(|bytes| command_line(&bytes));
         let is_wow64 = is_32_bit(&process);
+        let session = login_session(&process);
+        let token = identity::of(&process, session);
         let stat = process.stat().ok()?;
         Some(Self {
             image_file_name,
             command_line,
             is_wow64,
-            session_id: login_session(&process).unwrap_or(u32::from(stat.tty_nr != 0)),
+            session_id: session.unwrap_or(u32::from(stat.tty_nr != 0)),
+            token,
             parent_process_id: u32::try_from(stat.ppid).unwrap_or_default(),
             is_kernel_thread: stat.flags & KERNEL_THREAD != 0,
         })

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::ProcessEvent;
 use crate::connector::Message;
+use crate::identity;
 use crate::procfs::ProcessView;
 use crate::status;
 use ntsim::nt::{ClientId, SYSTEM_PROCESS, SystemTime};
@@ -230,14 +231,15 @@ impl Tracker {
         {
             creator.process = SYSTEM_PROCESS;
         }
-        let (image_file_name, command_line, is_wow64, session_id) = match view {
+        let (image_file_name, command_line, is_wow64, session_id, token) = match view {
             Some(view) => (
                 view.image_file_name,
                 view.command_line,
                 view.is_wow64,
                 view.session_id,
+                view.token,
             ),
-            None => (None, None, false, 0),
+            None => (None, None, false, 0, identity::UNKNOWN),
         };
         ProcessCreation {
             creator,
@@ -246,6 +248,7 @@ impl Tracker {
             command_line,
             is_wow64,
             session_id,
+            token,
             create_time: Some(process.created),
             ..ProcessCreation::new(process_id, creator.process)
         }
@@ -255,6 +258,7 @@ impl Tracker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ntsim::Token;
 
     /// A machine where process N runs `/N` and its parent is 1; those below 10
     /// are kernel threads but 1, those above 900 are gone.
@@ -267,6 +271,7 @@ mod tests {
                 command_line: None,
                 is_wow64: process_id == 32,
                 session_id: 1,
+                token: Token::USER,
                 parent_process_id: 1,
                 is_kernel_thread: (2..10).contains(&process_id),
             })

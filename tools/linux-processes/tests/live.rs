@@ -4,7 +4,7 @@
 //! container). Where it is refused, each says so and ends.
 
 use std::collections::HashMap;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -103,6 +103,28 @@ fn a_process_is_seen_with_all_that_belongs_to_it() {
     assert!(!creation.is_wow64);
     assert!(creation.file_open_name_available);
     assert_eq!(seen.status(child.id()), 0);
+    assert_eq!(seen.lost, 0);
+}
+
+#[test]
+fn a_process_is_its_user() {
+    let Some(mut live) = live("a_process_is_its_user") else {
+        return;
+    };
+    let run = |user: u32| {
+        let mut child = Command::new("sleep").arg("0.3").uid(user).spawn().unwrap();
+        child.wait().unwrap();
+        child.id()
+    };
+    // The watch needs root, so a program can be started as any user.
+    let (root, other) = (run(0), run(65_534));
+    let seen = Seen::collect(&mut live, &[root, other]);
+    let token = seen.creation(root).token;
+    assert_eq!(token.user.to_string(), "S-1-5-18");
+    assert_eq!(token.integrity, 0x4000);
+    let token = seen.creation(other).token;
+    assert_eq!(token.user.to_string(), "S-1-22-1-65534");
+    assert_eq!(token.integrity, 0x2000);
     assert_eq!(seen.lost, 0);
 }
 
