@@ -2,6 +2,8 @@
 
 use std::process::{Command, Output};
 
+use serde_json::Value;
+
 fn ntsim(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_ntsim"))
         .args(arguments)
@@ -87,4 +89,39 @@ fn a_driver_at_fault_is_told_from_one_that_is_not() {
         let output = ntsim(&["run", image, "--service", service, "--demo", "--for", "0.5"]);
         assert_eq!(output.status.code(), Some(code), "{service}: {output:?}");
     }
+}
+
+/// The driver prints the start key of each process.
+#[test]
+fn a_creation_in_json_says_who_the_process_is() {
+    let image = driver_images::breaker();
+    let output = ntsim(&[
+        "run",
+        image.to_str().unwrap(),
+        "--service",
+        "read-start-key",
+        "--demo",
+        "--json",
+    ]);
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let objects: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let of = |kind: &'static str| objects.iter().filter(move |object| object["type"] == kind);
+    let keys: Vec<String> = of("create")
+        .map(|process| {
+            let user = process["user"].as_str().unwrap();
+            assert!(user.starts_with("S-1-"), "{process}");
+            assert!(process["integrity"].is_u64(), "{process}");
+            assert!(process["logon_id"].is_u64(), "{process}");
+            format!("start key {:#x}", process["start_key"].as_u64().unwrap())
+        })
+        .collect();
+    let printed: Vec<&str> = of("line")
+        .map(|line| line["text"].as_str().unwrap().trim_end())
+        .collect();
+    assert!(!keys.is_empty());
+    assert_eq!(keys, printed);
 }

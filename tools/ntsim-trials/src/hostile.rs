@@ -14,12 +14,13 @@ use arbitrary::{Arbitrary, Unstructured};
 use windows_sys::Win32::Foundation::STATUS_SUCCESS;
 
 use crate::Target;
+use crate::identities::Identity;
 use crate::load::Error;
 use crate::look_alikes::LookAlikes;
 use crate::oracle::Finding;
 use ntsim::dbg::Transcript;
 use ntsim::nt::{ClientId, NtStatus};
-use ntsim::{Announcement, RawBuffer, RawString, Token};
+use ntsim::{Announcement, RawBuffer, RawString};
 use ntsim::{Kernel, LoadError};
 
 /// The most UTF-16 units that a `UNICODE_STRING` holds.
@@ -42,6 +43,7 @@ pub struct Case {
     command_line: Option<HostileString>,
     /// With which another driver refused the process.
     refusal: Option<u32>,
+    identity: Identity,
 }
 
 /// An identifier: mostly one that a process could have, else anything.
@@ -257,8 +259,8 @@ impl Case {
             command_line: self.command_line.as_ref().map(raw),
             is_wow64: self.is_wow64,
             session_id: self.session_id,
-            token: Token::USER,
-            start_key: None,
+            token: self.identity.token(),
+            start_key: Some(self.identity.start_key()),
             creation_status: self.creation_status(),
         }
     }

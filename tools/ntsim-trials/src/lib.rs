@@ -7,6 +7,7 @@
 
 pub mod faults;
 pub mod hostile;
+mod identities;
 pub mod load;
 mod look_alikes;
 pub mod oracle;

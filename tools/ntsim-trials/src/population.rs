@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::identities;
 use ntsim::nt::{ClientId, NtStatus};
 use ntsim::{ProcessCreation, ProcessExit};
 
@@ -35,6 +36,8 @@ impl Population {
             creator: CREATOR,
             image_file_name: units(format!(r"\??\C:\load\{index}.exe")),
             command_line: units(format!("{index}.exe --serial {serial}")),
+            token: identities::of_load(index, serial),
+            start_key: Some(start_key(index, serial)),
             ..ProcessCreation::new(id(index), CREATOR.process)
         }
     }
@@ -48,6 +51,14 @@ impl Population {
             exit_status: (serial & 0x7fff_ffff) as NtStatus,
         }
     }
+}
+
+/// The key of one creation of process `index`, which no other has: of a boot
+/// after the one that ntsim numbers processes in.
+const fn start_key(index: usize, serial: u64) -> u64 {
+    const BOOT: u64 = 3;
+    const SERIAL_BITS: u32 = 32;
+    BOOT << 48 | (index as u64) << SERIAL_BITS | serial
 }
 
 fn id(index: usize) -> u32 {

@@ -36,6 +36,13 @@ impl Kernel {
         self.processes.insert(&self.objects, process);
     }
 
+    /// The start key that the next process would be given, for a host that is to
+    /// know it before the process is created. No other process is given it.
+    #[must_use]
+    pub fn next_start_key(&self) -> u64 {
+        self.processes.next_start_key()
+    }
+
     /// Creates a process: every notify routine is called in the creator's
     /// thread. One that a driver refuses exits again at once, as in Windows.
     ///

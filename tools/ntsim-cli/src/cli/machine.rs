@@ -75,7 +75,7 @@ impl Machine {
     pub fn deliver(&mut self, event: ProcessEvent) -> Result<(), Stopped> {
         match event {
             ProcessEvent::Adopt(process) => self.kernel.adopt_process(&process),
-            ProcessEvent::Create(process) => self.create(&process)?,
+            ProcessEvent::Create(process) => self.create(process)?,
             ProcessEvent::Exit(exit) => {
                 if self.refused.remove(&exit.process_id) {
                     return Ok(());
@@ -101,8 +101,12 @@ impl Machine {
         Ok(())
     }
 
-    fn create(&mut self, process: &ProcessCreation) -> Result<(), Stopped> {
+    fn create(&mut self, mut process: ProcessCreation) -> Result<(), Stopped> {
         self.created += 1;
+        let start_key = process
+            .start_key
+            .unwrap_or_else(|| self.kernel.next_start_key());
+        process.start_key = Some(start_key);
         self.log.object(|| {
             let text = |units: &Option<Vec<u16>>| units.as_deref().map(String::from_utf16_lossy);
             json!({
@@ -114,9 +118,13 @@ impl Machine {
                 "command_line": text(&process.command_line),
                 "is_32_bit": process.is_wow64,
                 "session_id": process.session_id,
+                "user": process.token.user.to_string(),
+                "integrity": process.token.integrity,
+                "logon_id": process.token.logon_id,
+                "start_key": start_key,
             })
         });
-        let creation = self.kernel.create_process(process)?;
+        let creation = self.kernel.create_process(&process)?;
         if !succeeded(creation.status) {
             self.refused.insert(process.process_id);
             eprintln!(

@@ -142,7 +142,8 @@ impl ProcessTable {
         object
     }
 
-    fn next_start_key(&self) -> u64 {
+    /// A start key that was not given before.
+    pub fn next_start_key(&self) -> u64 {
         BOOT << 48 | (self.numbered.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
