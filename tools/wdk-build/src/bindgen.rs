@@ -66,7 +66,7 @@ impl BuilderExt for Builder {
             ]),
         };
         for folder in config.include_paths()? {
-            builder = builder.clang_arg(format!("-isystem{}", folder.display()));
+            builder = builder.clang_arg(format!("--include-directory={}", folder.display()));
         }
         for (name, value) in config.preprocessor_definitions() {
             builder = builder.clang_arg(match value {
