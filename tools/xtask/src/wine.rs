@@ -3,10 +3,13 @@
 //! One file per case; [`prefix`] is the machine that they run on, a fresh one
 //! each time.
 
-mod build_script;
+mod bindings;
+mod build_scripts;
+mod environments;
 mod fixtures;
 mod installation;
 mod kernel;
+mod libclang;
 mod life_cycle;
 mod prefix;
 mod provider;
@@ -14,10 +17,11 @@ mod refusal;
 mod scripts;
 mod service;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Error, Result};
 use clap::Args;
 
 use self::fixtures::Fixtures;
@@ -56,7 +60,11 @@ const CASES: &[Case] = &[
     ),
     (
         "Microsoft's wdk-build asks cargo for what the stand-in does",
-        build_script::check,
+        environments::check,
+    ),
+    (
+        "Microsoft's wdk-build makes the bindings that the stand-in does",
+        bindings::check,
     ),
     (
         "install.cmd installs the package, and uninstall.cmd undoes it",
@@ -69,33 +77,60 @@ impl Wine {
         let wine = WINE.get()?;
         let cross = Cross::new(Arch::X64)?;
         let procmon = build::driver(&cross, Profile::Release)?;
-        let logs = verify(wine, &cross, &procmon, self.keep)?;
-        println!("what Wine printed: {}", logs.display());
+        let done = verify(wine, &cross, &procmon, self.keep)?;
+        println!("what Wine printed: {}", done.logs.display());
         Ok(())
     }
 }
 
-/// Runs every case in a fresh prefix on `procmon`, the driver's release image,
-/// and gives the folder of Wine's output.
+/// Why a case cannot be run on this machine.
+#[derive(Clone, Debug)]
+pub struct Unavailable(String);
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unavailable {}
+
+/// A run in which no case failed.
+pub struct Done {
+    /// The folder of Wine's output.
+    pub logs: PathBuf,
+    /// The cases that could not be run, and why.
+    pub skipped: Vec<(&'static str, Error)>,
+}
+
+/// Runs every case in a fresh prefix on `procmon`, the driver's release image.
 ///
 /// # Errors
 ///
 /// When a case fails.
-pub fn verify(wine: toolchain::Wine, cross: &Cross, procmon: &Path, keep: bool) -> Result<PathBuf> {
+pub fn verify(wine: toolchain::Wine, cross: &Cross, procmon: &Path, keep: bool) -> Result<Done> {
     let fixtures = Fixtures::build(cross, procmon)?;
     let prefix = Prefix::create(wine, keep)?;
     kernel::extend(&prefix, &fixtures)?;
     let logs = prefix.logs().to_owned();
+    let mut skipped = Vec::new();
     for (what, check) in CASES {
         let start = Instant::now();
-        check(&prefix, &fixtures).with_context(|| {
-            Finding(format!(
-                "{what}: no; Wine's output is in {}",
-                logs.display()
-            ))
-        })?;
-        let seconds = start.elapsed().as_secs_f32();
-        progress::answer(&format!("ok    {what} ({seconds:.1} s)"));
+        match check(&prefix, &fixtures) {
+            Ok(()) => {
+                let seconds = start.elapsed().as_secs_f32();
+                progress::answer(&format!("ok    {what} ({seconds:.1} s)"));
+            }
+            Err(why) if why.is::<Unavailable>() => {
+                progress::answer(&format!("skip  {what}: {why:#}"));
+                skipped.push((*what, why));
+            }
+            Err(error) => {
+                let logs = logs.display();
+                let finding = Finding(format!("{what}: no; Wine's output is in {logs}"));
+                return Err(error.context(finding));
+            }
+        }
     }
-    Ok(logs)
+    Ok(Done { logs, skipped })
 }

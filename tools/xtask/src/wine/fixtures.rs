@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::build_script::BuildScript;
+use super::build_scripts::Scripts;
+use super::{Unavailable, libclang};
 use crate::cross::Cross;
-use crate::toolchain::{MINGW_GCC, WINDOWS_PROGRAMS, provide};
-use crate::{command, progress, repository};
+use crate::{command, repository};
 
 /// The driver that ships, and what `tools/wine-fixtures` is built to.
 pub struct Fixtures {
@@ -25,8 +25,8 @@ pub struct Fixtures {
     pub bcryptprimitives: PathBuf,
     /// A program that is found where the resource compiler should be.
     pub rc: PathBuf,
-    /// The driver's build script, where it can be compiled for Windows.
-    pub build_script: Option<BuildScript>,
+    scripts: Result<Scripts, Unavailable>,
+    libclang: Result<PathBuf, Unavailable>,
 }
 
 impl Fixtures {
@@ -48,19 +48,18 @@ impl Fixtures {
             certutil: built.join("certutil.exe"),
             bcryptprimitives: built.join("bcryptprimitives.dll"),
             rc: built.join("rc.exe"),
-            build_script: build_script(cross)?,
+            scripts: Scripts::build(cross)?,
+            libclang: libclang::provide()?,
         })
     }
-}
 
-/// The build script, or a line that says why not.
-fn build_script(cross: &Cross) -> Result<Option<BuildScript>> {
-    if let Err(why) = provide(&[&WINDOWS_PROGRAMS, &MINGW_GCC]) {
-        progress::answer(&format!(
-            "skip  the build script with Microsoft's wdk-build: {why:#}"
-        ));
-        return Ok(None);
+    /// The build scripts for Windows.
+    pub fn scripts(&self) -> Result<&Scripts, Unavailable> {
+        self.scripts.as_ref().map_err(Clone::clone)
     }
-    let compiler = WINDOWS_PROGRAMS.get()?;
-    BuildScript::build(cross, &MINGW_GCC.get()?, &compiler.rustc).map(Some)
+
+    /// The folder of libclang for Windows.
+    pub fn libclang(&self) -> Result<&Path, Unavailable> {
+        self.libclang.as_deref().map_err(Clone::clone)
+    }
 }

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, File};
 use std::iter;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -15,8 +16,8 @@ use anyhow::{Context, Result, bail};
 use crate::repository;
 use crate::toolchain::Wine;
 
-/// The longest that any program may take. Making a prefix takes 5 to 20
-/// seconds, everything else less than one.
+/// The longest that any program may take. Making a prefix or bindings takes 5 to
+/// 20 seconds, everything else less than one.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A fresh prefix, deleted in the end unless it is kept.
@@ -102,28 +103,44 @@ impl Prefix {
 
     /// Copies a file to `C:\` under another name.
     pub fn install(&self, file: &Path, name: &str) -> Result<()> {
-        let target = self.folder.join("drive_c").join(name);
-        fs::create_dir_all(target.parent().unwrap_or(&self.folder))?;
+        let target = self.new_path(name)?;
         fs::copy(file, &target)
             .with_context(|| format!("cannot copy {} to {}", file.display(), target.display()))?;
         Ok(())
     }
 
+    /// Has a folder of this machine appear on `C:\` under another name.
+    pub fn link(&self, folder: &Path, name: &str) -> Result<()> {
+        let link = self.new_path(name)?;
+        symlink(folder, &link).with_context(|| format!("cannot create {}", link.display()))
+    }
+
+    /// Where something on `C:\` is.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join("drive_c").join(name)
+    }
+
+    /// The same, in a folder that exists.
+    fn new_path(&self, name: &str) -> Result<PathBuf> {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap_or(&self.folder))?;
+        Ok(path)
+    }
+
     /// Whether a file is on `C:\`.
     pub fn holds(&self, name: &str) -> bool {
-        self.folder.join("drive_c").join(name).exists()
+        self.path(name).exists()
     }
 
     /// Reads a file of `C:\`.
     pub fn read(&self, name: &str) -> Result<Vec<u8>> {
-        let file = self.folder.join("drive_c").join(name);
+        let file = self.path(name);
         fs::read(&file).with_context(|| format!("cannot read {}", file.display()))
     }
 
     /// Writes a file to `C:\`.
     pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> Result<()> {
-        let target = self.folder.join("drive_c").join(name);
-        fs::create_dir_all(target.parent().unwrap_or(&self.folder))?;
+        let target = self.new_path(name)?;
         fs::write(&target, contents).with_context(|| format!("cannot write {}", target.display()))
     }
 
