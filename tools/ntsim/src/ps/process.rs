@@ -169,3 +169,35 @@ impl ProcessTable {
             .is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_stays_as_long_as_its_process_or_a_reference() {
+        let objects = Directory::new().unwrap();
+        let (processes, luids) = (ProcessTable::default(), Luids::default());
+        let of_new_process = || {
+            let process = processes.insert(&objects, &ProcessCreation::new(8, 4));
+            let token = Arc::clone(process.process().unwrap().primary_token(&objects, &luids));
+            (process, token)
+        };
+        let is_there = |object: &Object| objects.find(object.address).is_some();
+
+        let (process, token) = of_new_process();
+        assert!(is_there(&token));
+        processes.remove(8, &process);
+        objects.dereference(&process);
+        assert!(!is_there(&process) && !is_there(&token));
+
+        // Another process takes the identifier of one whose exit was not heard of.
+        let (stale, token) = of_new_process();
+        token.reference();
+        let (process, other) = of_new_process();
+        assert!(!is_there(&stale) && is_there(&token));
+        objects.dereference(&token);
+        assert!(!is_there(&token) && is_there(&process));
+        assert_ne!(token.token().unwrap().id, other.token().unwrap().id);
+    }
+}
