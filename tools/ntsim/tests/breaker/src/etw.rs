@@ -1,5 +1,10 @@
 //! Event providers, and what they write.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "sizes of structures and descriptors, far below 4 GiB"
+)]
+
 use core::ptr;
 use core::sync::atomic::{AtomicU64, Ordering};
 
