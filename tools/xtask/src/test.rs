@@ -320,6 +320,8 @@ fn unchanged(before: &[Option<Vec<u8>>]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use anyhow::anyhow;
+
     use super::*;
 
     #[test]
@@ -341,5 +343,14 @@ mod tests {
             .unwrap_err();
         assert_eq!(steps.passed.into_inner(), 1);
         assert_eq!(steps.failed.into_inner(), 1);
+    }
+
+    #[test]
+    fn a_skipped_part_of_a_step_is_counted_and_is_no_step() {
+        let steps = Steps::of(1);
+        steps.skip("a part", 0, &anyhow!("no network"));
+        steps.run("one", || Ok(())).unwrap();
+        assert_eq!(steps.skipped.into_inner(), 1);
+        assert_eq!(steps.bar.position(), 1);
     }
 }

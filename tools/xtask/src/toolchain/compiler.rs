@@ -85,7 +85,7 @@ pub const ARM64_LINUX_COMPILER: Requirement<Compiler> = Requirement {
 /// with what they need of it.
 pub const WINDOWS_PROGRAMS: Requirement<Compiler> = Requirement {
     what: "the Rust standard library for x86_64-pc-windows-gnu",
-    why: "the driver's build script is compiled as a program for Windows",
+    why: "build scripts are compiled as programs for Windows",
     find: |host| {
         find(host, "x86_64-pc-windows-gnu")
             .filter(|compiler| compiler.standard_library == StandardLibrary::Installed)

@@ -8,7 +8,7 @@ use super::requirement::{Elsewhere, Packages};
 /// The linker for `x86_64-pc-windows-gnu`, and the C runtime that it links.
 pub const MINGW_GCC: Requirement<PathBuf> = Requirement {
     what: "mingw-w64's gcc",
-    why: "the driver's build script is linked as a program for Windows",
+    why: "build scripts are linked as programs for Windows",
     find: |host| host.program("x86_64-w64-mingw32-gcc"),
     rustup: None,
     debian: &[Packages::any(&["gcc-mingw-w64-x86-64"])],
