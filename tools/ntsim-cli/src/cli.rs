@@ -1,6 +1,7 @@
 //! The command line.
 
 mod driver;
+mod event_object;
 mod fuzz;
 mod inject;
 mod log;
@@ -8,6 +9,7 @@ mod machine;
 mod run;
 mod status_name;
 mod stress;
+mod trace;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,6 @@
 //! The command line where something is wrong with what it is given.
 
+use std::fs;
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -38,6 +39,10 @@ fn what_cannot_be_used_is_named() {
     );
     refused(&["run", "x.sys", "--for", "soon"], &["soon", "seconds"]);
     refused(&["run", "x.sys", "--for=-1"], &["seconds"]);
+    refused(
+        &["run", "x.sys", "--demo", "--etl", "/no/such/folder/x.etl"],
+        &["/no/such/folder/x.etl", "No such file"],
+    );
     for verb in ["inject", "fault", "stress", "fuzz"] {
         refused(&[verb], &["DRIVER.sys"]);
         refused(&[verb, "/etc/passwd"], &["/etc/passwd", "PE"]);
@@ -65,6 +70,7 @@ fn help_explains_every_option() {
         "--demo",
         "--for",
         "--json",
+        "--etl",
         "--driver",
         "--service",
         "--code-page",
@@ -91,6 +97,14 @@ fn a_driver_at_fault_is_told_from_one_that_is_not() {
     }
 }
 
+/// The JSON log of a run in which nothing went wrong.
+fn objects(output: Output) -> Vec<Value> {
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let objects = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    objects.collect()
+}
+
 /// The driver prints the start key of each process.
 #[test]
 fn a_creation_in_json_says_who_the_process_is() {
@@ -103,12 +117,7 @@ fn a_creation_in_json_says_who_the_process_is() {
         "--demo",
         "--json",
     ]);
-    assert!(output.status.success(), "{output:?}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    let objects: Vec<Value> = text
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let objects = objects(output);
     let of = |kind: &'static str| objects.iter().filter(move |object| object["type"] == kind);
     let keys: Vec<String> = of("create")
         .map(|process| {
@@ -124,4 +133,54 @@ fn a_creation_in_json_says_who_the_process_is() {
         .collect();
     assert!(!keys.is_empty());
     assert_eq!(keys, printed);
+}
+
+#[test]
+fn events_are_written_to_a_trace_and_as_objects() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("run.etl");
+    let output = Command::new(env!("CARGO_BIN_EXE_ntsim"))
+        .arg("run")
+        .arg(driver_images::breaker())
+        .args([
+            "--service",
+            "write-events",
+            "--demo",
+            "--for",
+            "0.5",
+            "--json",
+            "--etl",
+        ])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let objects = objects(output);
+    let of_type = |kind: &'static str| objects.iter().filter(move |object| object["type"] == kind);
+    let created: Vec<&Value> = of_type("create")
+        .map(|create| &create["creator"]["process"])
+        .collect();
+    let decoded: Vec<&Value> = of_type("event")
+        .filter(|event| event["provider"] == "Breaker" && event["event"] == "Created")
+        .collect();
+    // Three for each process: EtwWrite, EtwWriteTransfer and EtwWriteEx.
+    assert!(!created.is_empty());
+    assert_eq!(decoded.len(), 3 * created.len());
+    for (event, creator) in decoded
+        .iter()
+        .zip(created.iter().flat_map(|creator| [creator; 3]))
+    {
+        assert_eq!(event["fields"]["Number"], 0x1234_5678);
+        assert_eq!(event["process_id"], **creator);
+    }
+    let [summary] = of_type("summary").collect::<Vec<_>>()[..] else {
+        panic!("one summary");
+    };
+    assert_eq!(summary["events_lost"], 0);
+
+    let file = fs::read(file).unwrap();
+    let log = etl::Log::read(&file).unwrap();
+    assert_eq!(log.skipped, etl::Skipped::default());
+    assert_eq!(summary["events"], log.events.len());
+    let times = of_type("event").map(|event| event["system_time"].as_i64().unwrap());
+    assert!(times.eq(log.events.iter().map(|event| event.time)));
 }

@@ -7,16 +7,20 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use linux_processes::ProcessEvent;
 use ntsim::nt::succeeded;
+use ntsim::tracing::{TraceFigures, TraceHandle, TraceSettings};
 use ntsim::{CodePage, DriverId, Kernel, LoadError, ProcessCreation, Stopped, UnloadError};
 use serde_json::json;
 
 use super::log::Log;
 use super::status_name::Named;
+use super::trace::{self, Trace};
 
 /// The machine and what has happened on it.
 pub struct Machine {
     kernel: Arc<Kernel>,
     log: Arc<Log>,
+    /// The session that listens to the drivers' events.
+    trace: Option<(TraceHandle, Arc<Trace>)>,
     drivers: Vec<(String, DriverId)>,
     /// Processes that a driver refused: their exits are over.
     refused: HashSet<u32>,
@@ -27,16 +31,29 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Starts a machine without drivers.
-    pub fn start(log: Arc<Log>, code_page: CodePage) -> Result<Self> {
+    /// Starts a machine without drivers; `trace` receives the events that they
+    /// write.
+    pub fn start(log: Arc<Log>, code_page: CodePage, trace: Option<Arc<Trace>>) -> Result<Self> {
         let kernel = Kernel::builder()
             .code_page(code_page)
             .debug_output(Arc::clone(&log) as _)
             .build()
             .context("cannot set up the kernel's memory")?;
+        let trace = match trace {
+            Some(trace) => {
+                let settings = TraceSettings {
+                    buffer_size: trace::BUFFER_SIZE as usize,
+                    ..TraceSettings::default()
+                };
+                let handle = kernel.start_trace(settings, Arc::clone(&trace) as _)?;
+                Some((handle, trace))
+            }
+            None => None,
+        };
         Ok(Self {
             kernel,
             log,
+            trace,
             drivers: Vec::new(),
             refused: HashSet::new(),
             created: 0,
@@ -139,7 +156,10 @@ impl Machine {
 
     /// Unloads every driver, the last one first, and says how it all went.
     /// Returns whether the drivers did nothing wrong.
-    pub fn shut_down(mut self) -> bool {
+    ///
+    /// # Errors
+    /// Where the trace cannot be written.
+    pub fn shut_down(mut self) -> Result<bool> {
         for (service, driver) in std::mem::take(&mut self.drivers).into_iter().rev() {
             if self.kernel.stopped().is_some() {
                 break;
@@ -159,6 +179,7 @@ impl Machine {
                 }
             }
         }
+        let traced = self.end_trace();
         self.log.finish();
         for violation in self.kernel.violations() {
             self.at_fault = true;
@@ -168,11 +189,22 @@ impl Machine {
             self.at_fault = true;
             report(&stopped);
         }
-        self.summarize();
-        !self.at_fault
+        self.summarize(*traced.as_ref().unwrap_or(&None));
+        traced?;
+        Ok(!self.at_fault)
     }
 
-    fn summarize(&self) {
+    fn end_trace(&mut self) -> Result<Option<TraceFigures>> {
+        let Some((handle, trace)) = self.trace.take() else {
+            return Ok(None);
+        };
+        // Where the kernel has stopped, that is reported by the caller.
+        let figures = self.kernel.stop_trace(handle).unwrap_or_default();
+        trace.finish(figures.lost)?;
+        Ok(Some(figures))
+    }
+
+    fn summarize(&self, traced: Option<TraceFigures>) {
         let (created, exited, lines, lost) =
             (self.created, self.exited, self.log.lines(), self.lost);
         let held = self.kernel.held();
@@ -183,10 +215,13 @@ impl Machine {
                 "exited": exited,
                 "lines": lines,
                 "lost": lost,
+                "events": traced.map(|figures| figures.events),
+                "events_lost": traced.map(|figures| figures.lost),
                 "left": {
                     "notify_routines": held.notify_routines,
                     "handles": held.kernel_handles,
                     "pool_blocks": held.pool_blocks,
+                    "event_providers": held.event_providers,
                 },
                 "clean": !self.at_fault,
             })
@@ -196,6 +231,7 @@ impl Machine {
             (held.notify_routines, "notify routines"),
             (held.kernel_handles, "handles"),
             (held.pool_blocks, "pool blocks"),
+            (held.event_providers, "event providers"),
         ]
         .iter()
         .filter(|(count, _)| *count != 0)
@@ -205,8 +241,12 @@ impl Machine {
             [] => "nothing".to_owned(),
             left => left.join(", "),
         };
+        let events = traced.map_or_else(String::new, |TraceFigures { events, lost }| match lost {
+            0 => format!(", {events} events"),
+            lost => format!(", {events} events and {lost} too large"),
+        });
         eprintln!(
-            "ntsim: {created} created, {exited} exited, {lines} lines, {lost} messages lost; left behind: {left}"
+            "ntsim: {created} created, {exited} exited, {lines} lines{events}, {lost} messages lost; left behind: {left}"
         );
     }
 }

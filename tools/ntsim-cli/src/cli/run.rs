@@ -17,6 +17,7 @@ use ntsim::CodePage;
 use super::Outcome;
 use super::log::Log;
 use super::machine::Machine;
+use super::trace::Trace;
 
 /// Load a driver and let it watch the processes of this machine.
 ///
@@ -44,9 +45,14 @@ pub struct Run {
     #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
     time: Option<Duration>,
 
-    /// Write one JSON object a line: each event, each line, and a summary
+    /// Write one JSON object a line: each process event, each line, each event
+    /// that a driver writes, decoded, and a summary
     #[arg(long)]
     json: bool,
+
+    /// Write the events of the drivers' event providers to this event trace log
+    #[arg(long, value_name = "FILE")]
+    etl: Option<PathBuf>,
 
     /// The machine's ANSI code page, such as 936 for Chinese
     #[arg(long, value_name = "NUMBER", default_value_t)]
@@ -81,10 +87,11 @@ impl Run {
         let drivers = self.drivers()?;
         let mut source = self.source()?;
         let log = Arc::new(Log::new(self.json, self.code_page));
-        let mut machine = Machine::start(Arc::clone(&log), self.code_page)?;
+        let trace = self.trace(&log)?;
+        let mut machine = Machine::start(Arc::clone(&log), self.code_page, trace)?;
         for (file, service) in &drivers {
             if !machine.load(file, service)? {
-                machine.shut_down();
+                machine.shut_down()?;
                 return Ok(Outcome::DriverAtFault);
             }
         }
@@ -92,11 +99,20 @@ impl Run {
         let watched = self.watch(source.as_mut(), &mut machine, &log, &interrupted);
         let is_clean = machine.shut_down();
         watched?;
-        Ok(if is_clean {
+        Ok(if is_clean? {
             Outcome::Clean
         } else {
             Outcome::DriverAtFault
         })
+    }
+
+    /// Who receives the events that the drivers write, if anybody does.
+    fn trace(&self, log: &Arc<Log>) -> Result<Option<Arc<Trace>>> {
+        if self.etl.is_none() && !self.json {
+            return Ok(None);
+        }
+        let trace = Trace::start(self.etl.as_deref(), Arc::clone(log))?;
+        Ok(Some(Arc::new(trace)))
     }
 
     /// The drivers' files and service names.

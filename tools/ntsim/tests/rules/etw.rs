@@ -175,7 +175,7 @@ fn events_arrive_as_they_were_written() {
     let provider = "{0b5e1ac2-7d20-4c1c-9d0e-4d2c1f6d9a01}";
     let head = format!("{provider} 7.1 level 4 keyword 0x1 thread 0x2f8.0x2fc");
     let traits = r"\n\x00Breaker\x00";
-    let schema = r"\x12\x00\x00Created\x00Number\x08";
+    let schema = r"\x13\x00\x00Created\x00Number\x00\x08";
     assert_eq!(
         events.remove(0),
         [

@@ -64,7 +64,7 @@ static PROVIDER: GUID = GUID {
 static TRAITS: [u8; 10] = *b"\x0a\0Breaker\0";
 
 /// Size, tags, the event's name, and a field: its name and its type, a `u32`.
-static SCHEMA: [u8; 18] = *b"\x12\0\0Created\0Number\x08";
+static SCHEMA: [u8; 19] = *b"\x13\0\0Created\0Number\0\x08";
 
 static EVENT: EVENT_DESCRIPTOR = EVENT_DESCRIPTOR {
     Id: 7,
