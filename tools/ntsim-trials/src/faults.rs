@@ -9,10 +9,10 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::oracle::{FailedCall, Finding};
+use crate::oracle::{Cause, FailedCall, Finding};
+use crate::transcripts::Transcripts;
 use crate::{Target, describe};
 use ntsim::Announcement;
-use ntsim::dbg::Transcript;
 use ntsim::intercept::{DriverCall, Failure, Interception, Interceptor, Phase};
 use ntsim::nt::{ClientId, NtStatus};
 use ntsim::{Kernel, LoadError, ProcessCreation, ProcessExit, UnloadError};
@@ -304,13 +304,16 @@ struct Script<'a>(&'a Target<'a>);
 impl Script<'_> {
     fn run(&self, plan: &[Fault]) -> Result<Run, Error> {
         let injector = Arc::new(Injector::new(plan));
-        let transcript = Arc::new(Transcript::default());
+        let transcripts = Transcripts::new(self.0);
         let kernel = self
             .0
-            .machine(&transcript)
+            .machine(&transcripts.lines)
             .interceptor(Arc::clone(&injector) as _)
             .build()?;
-        let mut finding = self.live(&kernel, &injector, &transcript)?;
+        transcripts.begin(&kernel);
+        let mut finding = self
+            .live(&kernel, &injector, &transcripts)?
+            .and_then(|()| transcripts.end(&kernel));
         let record = std::mem::take(&mut *injector.record());
         if finding.is_ok() && record.hit != plan.len() {
             finding = Err("a call that was to fail was not made again".into());
@@ -322,7 +325,7 @@ impl Script<'_> {
         &self,
         kernel: &Kernel,
         injector: &Injector,
-        transcript: &Transcript,
+        transcripts: &Transcripts,
     ) -> Result<Finding, Error> {
         let Target {
             image,
@@ -330,6 +333,7 @@ impl Script<'_> {
             oracle,
             ..
         } = *self.0;
+        let lines = &transcripts.lines;
         let driver = match kernel.load_driver(image, service) {
             Ok(driver) => driver,
             Err(LoadError::DriverEntry { status, leftovers }) => {
@@ -343,34 +347,40 @@ impl Script<'_> {
                 };
                 return Ok(wanted
                     .and_then(|()| describe(kernel, &leftovers))
-                    .and_then(|()| oracle.loaded(status, &failed, &transcript.take())));
+                    .and_then(|()| oracle.loaded(status, &failed, &lines.take()))
+                    .and_then(|()| transcripts.judge(oracle, Cause::Load, &failed)));
             }
             Err(LoadError::Stopped(stopped)) => return Ok(Err(stopped.to_string())),
             Err(error) => return Err(Error::Image(error)),
         };
         let failed = injector.take_failed();
         Ok(oracle
-            .loaded(0, &failed, &transcript.take())
-            .and_then(|()| self.watch(kernel, injector, transcript))
+            .loaded(0, &failed, &lines.take())
+            .and_then(|()| transcripts.judge(oracle, Cause::Load, &failed))
+            .and_then(|()| self.watch(kernel, injector, transcripts))
             .and_then(|()| match kernel.unload_driver(driver) {
                 Ok(leftovers) => describe(kernel, &leftovers),
                 // Such a driver stays, as on Windows.
                 Err(UnloadError::NoUnloadRoutine) => Ok(()),
                 Err(error) => Err(error.to_string()),
             })
-            .and_then(|()| oracle.unloaded((2, 2), &transcript.take())))
+            .and_then(|()| oracle.unloaded((2, 2), &lines.take()))
+            .and_then(|()| transcripts.judge(oracle, Cause::Unload, &injector.take_failed())))
     }
 
-    fn watch(&self, kernel: &Kernel, injector: &Injector, transcript: &Transcript) -> Finding {
+    fn watch(&self, kernel: &Kernel, injector: &Injector, transcripts: &Transcripts) -> Finding {
+        let oracle = self.0.oracle;
+        let lines = &transcripts.lines;
         let processes = processes();
         for process in &processes {
+            transcripts.come_or_go(kernel)?;
             kernel
                 .create_process(process)
                 .map_err(|stopped| stopped.to_string())?;
             let failed = injector.take_failed();
-            self.0
-                .oracle
-                .created(&Announcement::from(process), &failed, &transcript.take())?;
+            let announced = Announcement::from(process);
+            oracle.created(&announced, &failed, &lines.take())?;
+            transcripts.judge(oracle, Cause::Create(&announced), &failed)?;
         }
         for process in &processes {
             let exit = ProcessExit {
@@ -378,11 +388,13 @@ impl Script<'_> {
                 thread_id: process.process_id + 4,
                 exit_status: 3,
             };
+            transcripts.come_or_go(kernel)?;
             kernel
                 .exit_process(exit)
                 .map_err(|stopped| stopped.to_string())?;
             let failed = injector.take_failed();
-            self.0.oracle.exited(exit, &failed, &transcript.take())?;
+            oracle.exited(exit, &failed, &lines.take())?;
+            transcripts.judge(oracle, Cause::Exit(exit), &failed)?;
         }
         Ok(())
     }

@@ -17,11 +17,11 @@ use crate::Target;
 use crate::identities::Identity;
 use crate::load::Error;
 use crate::look_alikes::LookAlikes;
-use crate::oracle::Finding;
-use ntsim::dbg::Transcript;
+use crate::oracle::{Cause, Finding};
+use crate::transcripts::Transcripts;
 use ntsim::nt::{ClientId, NtStatus};
 use ntsim::{Announcement, RawBuffer, RawString};
-use ntsim::{Kernel, LoadError};
+use ntsim::{DriverId, Kernel};
 
 /// The most UTF-16 units that a `UNICODE_STRING` holds.
 const MOST_UNITS: usize = 32_767;
@@ -274,9 +274,8 @@ const SUBSYSTEM: u32 = 2;
 pub struct Subject<'a> {
     target: Target<'a>,
     look_alikes: LookAlikes,
-    kernel: Arc<Kernel>,
-    transcript: Arc<Transcript>,
-    driver: ntsim::DriverId,
+    started: Started,
+    /// Creations since the driver was loaded.
     told: u64,
 }
 
@@ -286,13 +285,10 @@ impl<'a> Subject<'a> {
     /// # Errors
     /// Where it cannot be loaded.
     pub fn load(target: Target<'a>) -> Result<Self, Error> {
-        let (kernel, transcript, driver) = start(&target)?;
         Ok(Self {
+            started: Started::new(&target)?,
             target,
             look_alikes: LookAlikes::of(target.code_page),
-            kernel,
-            transcript,
-            driver,
             told: 0,
         })
     }
@@ -304,14 +300,22 @@ impl<'a> Subject<'a> {
     /// then.
     pub fn announce(&mut self, case: &Case) -> Result<Vec<Vec<u8>>, String> {
         let announced = case.announcement(&self.look_alikes);
-        let outcome = self.kernel.announce_creation(&announced);
-        let lines = self.transcript.take();
+        let Started {
+            kernel,
+            transcripts,
+            ..
+        } = &self.started;
+        transcripts.come_or_go(kernel)?;
+        let outcome = kernel.announce_creation(&announced);
+        let lines = transcripts.lines.take();
         match outcome {
             Ok(creation) if creation.status == announced.creation_status => {
                 self.told += 1;
-                self.kernel.forget_process(id_of(&announced));
-                self.kernel.forget_process(announced.current.process);
-                self.target.oracle.created(&announced, &[], &lines)?;
+                kernel.forget_process(id_of(&announced));
+                kernel.forget_process(announced.current.process);
+                let oracle = self.target.oracle;
+                oracle.created(&announced, &[], &lines)?;
+                transcripts.judge(oracle, Cause::Create(&announced), &[])?;
                 Ok(lines)
             }
             Ok(creation) => Err(format!(
@@ -319,9 +323,7 @@ impl<'a> Subject<'a> {
                 creation.status, announced.creation_status
             )),
             Err(stopped) => {
-                let (kernel, transcript, driver) =
-                    start(&self.target).map_err(|error| error.to_string())?;
-                (self.kernel, self.transcript, self.driver) = (kernel, transcript, driver);
+                self.started = Started::new(&self.target).map_err(|error| error.to_string())?;
                 self.told = 0;
                 Err(stopped.to_string())
             }
@@ -333,13 +335,19 @@ impl<'a> Subject<'a> {
     /// # Errors
     /// What it left behind, or said wrongly.
     pub fn unload(self) -> Finding {
-        let leftovers = self
-            .kernel
-            .unload_driver(self.driver)
+        let Started {
+            kernel,
+            transcripts,
+            driver,
+        } = self.started;
+        let leftovers = kernel
+            .unload_driver(driver)
             .map_err(|error| error.to_string())?;
-        crate::describe(&self.kernel, &leftovers)?;
-        let lines = self.transcript.take();
-        self.target.oracle.unloaded((self.told, 0), &lines)
+        crate::describe(&kernel, &leftovers)?;
+        let oracle = self.target.oracle;
+        oracle.unloaded((self.told, 0), &transcripts.lines.take())?;
+        transcripts.judge(oracle, Cause::Unload, &[])?;
+        transcripts.end(&kernel)
     }
 }
 
@@ -349,19 +357,26 @@ const fn id_of(announced: &Announcement) -> u32 {
     announced.process_id as u32
 }
 
-type Started = (Arc<Kernel>, Arc<Transcript>, ntsim::DriverId);
+/// A machine in which the driver is loaded.
+struct Started {
+    kernel: Arc<Kernel>,
+    transcripts: Transcripts,
+    driver: DriverId,
+}
 
-fn start(target: &Target<'_>) -> Result<Started, Error> {
-    let transcript = Arc::new(Transcript::default());
-    let kernel = target.machine(&transcript).build()?;
-    let driver = kernel
-        .load_driver(target.image, target.service)
-        .map_err(|error| match error {
-            LoadError::Stopped(stopped) => Error::Load(LoadError::Stopped(stopped)),
-            other => Error::Load(other),
-        })?;
-    transcript.take();
-    Ok((kernel, transcript, driver))
+impl Started {
+    fn new(target: &Target<'_>) -> Result<Self, Error> {
+        let transcripts = Transcripts::new(target);
+        let kernel = target.machine(&transcripts.lines).build()?;
+        transcripts.begin(&kernel);
+        let driver = kernel.load_driver(target.image, target.service)?;
+        transcripts.forget();
+        Ok(Self {
+            kernel,
+            transcripts,
+            driver,
+        })
+    }
 }
 
 /// Random cases, the same ones for the same seed.

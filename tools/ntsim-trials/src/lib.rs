@@ -2,12 +2,13 @@
 //! once, processes that mean harm.
 //!
 //! What holds for every driver is judged by the kernel's own rules and by what
-//! is left behind. What a driver prints is its own affair, so an [`Oracle`]
-//! that knows the driver reads it.
+//! is left behind. What a driver prints, and the events that it writes, are its own
+//! affair, so an [`Oracle`] that knows the driver reads them.
 
 pub mod faults;
 pub mod hostile;
 mod identities;
+mod listener;
 pub mod load;
 mod look_alikes;
 pub mod oracle;
@@ -15,7 +16,9 @@ mod population;
 mod recorder;
 pub mod reload;
 pub mod slots;
+mod transcripts;
 
+pub use listener::{Heard, Listen};
 pub use oracle::Oracle;
 
 use std::fmt::Write as _;
@@ -36,7 +39,9 @@ pub struct Target<'a> {
     pub service: &'a str,
     /// The machine's ANSI code page.
     pub code_page: CodePage,
-    /// What knows its log. It must know the code page too.
+    /// When a trace session listens to its events.
+    pub listen: Listen,
+    /// What knows its log and its events. It must know the code page too.
     pub oracle: &'a dyn Oracle,
 }
 

@@ -10,9 +10,10 @@ use std::sync::{Arc, Barrier, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::listener::Listener;
 use crate::population::Population;
 use crate::recorder::Recorder;
-use crate::{Target, describe};
+use crate::{Listen, Target, describe};
 use ntsim::Stopped;
 use ntsim::intercept::{DriverCall, Interception, Interceptor};
 use ntsim::{Kernel, LoadError};
@@ -45,6 +46,8 @@ pub struct Figures {
     pub exited: u64,
     /// Lines printed.
     pub lines: u64,
+    /// Events of the driver that a session has heard.
+    pub events: u64,
     /// Whether the oracle followed them.
     pub is_monitored: bool,
     /// How long it took.
@@ -105,6 +108,7 @@ pub(super) fn machine(
 pub(super) struct Processors<'a> {
     kernel: &'a Kernel,
     recorder: &'a Recorder,
+    listener: &'a Listener,
     population: Population,
     /// For each processor, processes that it may create.
     idle: Vec<Mutex<VecDeque<usize>>>,
@@ -118,11 +122,17 @@ pub(super) struct Processors<'a> {
 }
 
 impl<'a> Processors<'a> {
-    pub fn new(kernel: &'a Kernel, recorder: &'a Recorder, threads: usize) -> Self {
+    pub fn new(
+        kernel: &'a Kernel,
+        recorder: &'a Recorder,
+        listener: &'a Listener,
+        threads: usize,
+    ) -> Self {
         let processes = |index: usize| (index * RUNNING..(index + 1) * RUNNING).collect();
         Self {
             kernel,
             recorder,
+            listener,
             population: Population::new(threads * RUNNING),
             idle: (0..threads)
                 .map(|index| Mutex::new(processes(index)))
@@ -160,8 +170,12 @@ impl<'a> Processors<'a> {
                     monitor.creating(&creation);
                     Ok(())
                 });
+                let before = self.listener.now();
                 self.kernel.create_process(&creation)?;
+                let heard = self.listener.heard_since(before);
                 self.created.fetch_add(1, Ordering::Relaxed);
+                self.recorder
+                    .tell(|monitor| monitor.traced(creation.process_id, heard));
                 self.recorder
                     .tell(|monitor| monitor.created(creation.process_id));
                 lock(&self.running[neighbour]).push_back(process);
@@ -183,8 +197,12 @@ impl<'a> Processors<'a> {
             monitor.exiting(exit);
             Ok(())
         });
+        let before = self.listener.now();
         self.kernel.exit_process(exit)?;
+        let heard = self.listener.heard_since(before);
         self.exited.fetch_add(1, Ordering::Relaxed);
+        self.recorder
+            .tell(|monitor| monitor.traced(exit.process_id, heard));
         self.recorder
             .tell(|monitor| monitor.exited(exit.process_id));
         lock(&self.idle[process / RUNNING]).push_back(process);
@@ -208,13 +226,18 @@ pub fn deliver(target: &Target<'_>, load: Load, progress: impl Fn(u64)) -> Resul
     assert!(load.threads > 0, "no processors");
     let recorder = Arc::new(Recorder::new(target.oracle.monitor(true)));
     let kernel = machine(target, &recorder, load.delays)?;
+    let listener = Listener::new(Arc::clone(&recorder) as _);
     if let Some(monitor) = recorder.monitor() {
         monitor.loading();
+    }
+    let mut findings = Vec::new();
+    if target.listen == Listen::Always {
+        findings.extend(listener.toggle(&kernel).err());
     }
     let driver = kernel.load_driver(target.image, target.service)?;
 
     let start = Instant::now();
-    let processors = Processors::new(&kernel, &recorder, load.threads);
+    let processors = Processors::new(&kernel, &recorder, &listener, load.threads);
     let (left, is_over) = (AtomicU64::new(load.events / 2), AtomicBool::new(false));
     let more = || {
         let take = |left: u64| left.checked_sub(1);
@@ -226,7 +249,10 @@ pub fn deliver(target: &Target<'_>, load: Load, progress: impl Fn(u64)) -> Resul
     let delivered =
         || processors.created.load(Ordering::Relaxed) + processors.exited.load(Ordering::Relaxed);
     let mut memory_early = None;
-    thread::scope(|scope| {
+    let all_ended = AtomicBool::new(false);
+    let came_and_went = thread::scope(|scope| {
+        let listening = (target.listen == Listen::Sometimes)
+            .then(|| scope.spawn(|| listener.come_and_go(&kernel, &all_ended)));
         let workers: Vec<_> = (0..load.threads)
             .map(|index| {
                 let (processors, more) = (&processors, &more);
@@ -247,7 +273,12 @@ pub fn deliver(target: &Target<'_>, load: Load, progress: impl Fn(u64)) -> Resul
                 memory_early = resident();
             }
         }
+        all_ended.store(true, Ordering::Relaxed);
+        listening.map_or(Ok(()), |listening| {
+            listening.join().expect("it does not panic")
+        })
     });
+    findings.extend(came_and_went.err());
     let time = start.elapsed();
     let memory_late = resident().unwrap_or(0);
     let (created, exited) = (
@@ -259,13 +290,15 @@ pub fn deliver(target: &Target<'_>, load: Load, progress: impl Fn(u64)) -> Resul
         Ok(leftovers) => describe(&kernel, &leftovers),
         Err(error) => Err(error.to_string()),
     };
+    findings.extend(listener.end(&kernel).err());
     recorder.tell(|monitor| monitor.unloaded());
-    let mut findings = recorder.findings();
+    findings.extend(recorder.findings());
     findings.extend(unloaded.err());
     Ok(Figures {
         created,
         exited,
         lines: recorder.lines(),
+        events: recorder.events(),
         is_monitored: recorder.monitor().is_some(),
         time,
         memory_early: memory_early.unwrap_or(memory_late),

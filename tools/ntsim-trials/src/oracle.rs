@@ -1,7 +1,9 @@
-//! What knows what a driver has to print.
+//! What knows what a driver has to print, and which events it has to write.
 
+use crate::listener::Heard;
 use ntsim::Announcement;
 use ntsim::nt::NtStatus;
+use ntsim::tracing::{TraceEvent, TraceRecord};
 use ntsim::{ProcessCreation, ProcessExit};
 
 /// A call that was made to fail while the driver was called once.
@@ -17,6 +19,19 @@ pub struct FailedCall {
 
 /// One `DbgPrint` each.
 pub type Lines<'a> = &'a [Vec<u8>];
+
+/// What a driver was called for.
+#[derive(Clone, Copy, Debug)]
+pub enum Cause<'a> {
+    /// `DriverEntry`.
+    Load,
+    /// A process was created.
+    Create(&'a Announcement),
+    /// A process exited.
+    Exit(ProcessExit),
+    /// `DriverUnload`.
+    Unload,
+}
 
 /// What is wrong, in one line.
 pub type Finding = Result<(), String>;
@@ -63,6 +78,16 @@ pub trait Oracle: Send + Sync {
     /// What is wrong.
     fn unloaded(&self, told: (u64, u64), lines: Lines<'_>) -> Finding {
         let _ = (told, lines);
+        Ok(())
+    }
+
+    /// A session listened while the driver was called for `cause`, and heard these
+    /// events.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn traced(&self, cause: Cause<'_>, failed: &[FailedCall], events: &[TraceRecord]) -> Finding {
+        let _ = (cause, failed, events);
         Ok(())
     }
 
@@ -118,6 +143,26 @@ pub trait Monitor: Send + Sync {
     /// # Errors
     /// What is wrong.
     fn printed(&self, message: &[u8]) -> Finding;
+
+    /// The driver wrote an event, which a session heard. It is written in the
+    /// thread that the driver is called in.
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn wrote(&self, event: &TraceEvent<'_>) -> Finding {
+        let _ = event;
+        Ok(())
+    }
+
+    /// A session heard so much of the last event of a process. Told right before
+    /// [`Self::created`] or [`Self::exited`].
+    ///
+    /// # Errors
+    /// What is wrong.
+    fn traced(&self, process_id: u32, heard: Heard) -> Finding {
+        let _ = (process_id, heard);
+        Ok(())
+    }
 
     /// How many events were reported so far.
     fn reported(&self) -> u64;

@@ -1,12 +1,14 @@
-//! What a driver prints while processors deliver events at the same time.
+//! What a driver prints and writes while processors deliver events at the same
+//! time.
 //!
-//! Nothing is kept of a line, so that memory does not grow with the log.
+//! Nothing is kept of a line or an event, so that memory does not grow.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::oracle::{Finding, Monitor};
 use ntsim::dbg::{DebugMessage, DebugOutput};
+use ntsim::tracing::{TraceEvent, TraceSink};
 
 /// How many findings are kept.
 const FINDINGS: usize = 10;
@@ -15,6 +17,7 @@ const FINDINGS: usize = 10;
 pub struct Recorder {
     monitor: Option<Box<dyn Monitor>>,
     lines: AtomicU64,
+    events: AtomicU64,
     findings: Mutex<Vec<String>>,
 }
 
@@ -23,6 +26,7 @@ impl Recorder {
         Self {
             monitor,
             lines: AtomicU64::new(0),
+            events: AtomicU64::new(0),
             findings: Mutex::default(),
         }
     }
@@ -47,6 +51,11 @@ impl Recorder {
         self.lines.load(Ordering::Relaxed)
     }
 
+    /// How many events sessions have heard.
+    pub fn events(&self) -> u64 {
+        self.events.load(Ordering::Relaxed)
+    }
+
     /// The first findings.
     pub fn findings(&self) -> Vec<String> {
         self.findings
@@ -60,5 +69,12 @@ impl DebugOutput for Recorder {
     fn print(&self, message: &DebugMessage<'_>) {
         self.lines.fetch_add(1, Ordering::Relaxed);
         self.tell(|monitor| monitor.printed(message.text));
+    }
+}
+
+impl TraceSink for Recorder {
+    fn event(&self, event: &TraceEvent<'_>) {
+        self.events.fetch_add(1, Ordering::Relaxed);
+        self.tell(|monitor| monitor.wrote(event));
     }
 }

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::listener::Listener;
 use crate::load::{self, Error, Processors};
 use crate::oracle::Finding;
 use crate::recorder::Recorder;
-use crate::{Target, describe};
+use crate::{Listen, Target, describe};
 use ntsim::Kernel;
 
 /// Loads and unloads the driver so many times, with `threads`
@@ -32,10 +33,18 @@ pub fn reload(
     assert!(threads > 0, "no processors");
     let recorder = Arc::new(Recorder::new(target.oracle.monitor(false)));
     let kernel = load::machine(target, &recorder, true)?;
-    let processors = Processors::new(&kernel, &recorder, threads);
+    let listener = Listener::new(Arc::clone(&recorder) as _);
+    let processors = Processors::new(&kernel, &recorder, &listener, threads);
     let is_over = AtomicBool::new(false);
     let mut findings = Vec::new();
+    if target.listen == Listen::Always {
+        findings.extend(listener.toggle(&kernel).err());
+    }
     thread::scope(|scope| {
+        if target.listen == Listen::Sometimes {
+            // Why the kernel has stopped, if it has, the cycle says too.
+            scope.spawn(|| listener.come_and_go(&kernel, &is_over));
+        }
         for index in 0..threads {
             let (processors, is_over) = (&processors, &is_over);
             scope.spawn(move || processors.run(index, || !is_over.load(Ordering::Relaxed)));
@@ -49,6 +58,7 @@ pub fn reload(
         }
         is_over.store(true, Ordering::Relaxed);
     });
+    findings.extend(listener.end(&kernel).err());
     findings.extend(recorder.findings());
     let is_silent = recorder
         .monitor()

@@ -7,6 +7,7 @@ pub mod event;
 pub mod provider;
 pub mod session;
 pub mod tracing;
+pub mod transcript;
 
 use std::cell::RefCell;
 use std::sync::Arc;

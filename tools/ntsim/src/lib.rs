@@ -57,6 +57,7 @@ pub mod loader {
 pub mod tracing {
     pub use crate::etw::event::{EventDescriptor, TraceEvent};
     pub use crate::etw::session::{TraceFigures, TraceHandle, TraceSettings, TraceSink};
+    pub use crate::etw::transcript::{TraceRecord, TraceTranscript};
 }
 
 pub use builder::KernelBuilder;

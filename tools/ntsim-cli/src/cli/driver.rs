@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use ntsim::CodePage;
 use ntsim_trials::oracle::Anything;
-use ntsim_trials::{self, Target};
+use ntsim_trials::{self, Listen, Target};
 use procmon_oracle::Procmon;
 
 /// The driver on trial.
@@ -28,6 +28,32 @@ pub struct Driver {
     /// The machine's ANSI code page, such as 936 for Chinese
     #[arg(long, value_name = "NUMBER", default_value_t)]
     code_page: CodePage,
+
+    /// When a trace session listens to the events that the driver writes: with
+    /// inject always, else sometimes, unless given
+    #[arg(long, value_enum, value_name = "WHEN")]
+    listen: Option<Listening>,
+}
+
+/// When a trace session listens.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Listening {
+    /// From before the driver is loaded until after it is unloaded
+    Always,
+    /// Not at all
+    Never,
+    /// It starts and stops while process events arrive
+    Sometimes,
+}
+
+impl From<Listening> for Listen {
+    fn from(listening: Listening) -> Self {
+        match listening {
+            Listening::Always => Self::Always,
+            Listening::Never => Self::Never,
+            Listening::Sometimes => Self::Sometimes,
+        }
+    }
 }
 
 /// Who knows what the driver has to say.
@@ -40,8 +66,13 @@ pub enum Oracle {
 }
 
 impl Driver {
-    /// Gives `attempt` the driver, and the machine that it is tried on.
-    pub fn attempt<T>(&self, attempt: impl FnOnce(Target<'_>) -> Result<T>) -> Result<T> {
+    /// Gives `attempt` the driver, and the machine that it is tried on. A session
+    /// listens as `usually` unless the command line says otherwise.
+    pub fn attempt<T>(
+        &self,
+        usually: Listen,
+        attempt: impl FnOnce(Target<'_>) -> Result<T>,
+    ) -> Result<T> {
         let oracle: Box<dyn ntsim_trials::Oracle> = match self.oracle {
             Oracle::None => Box::new(Anything),
             Oracle::Procmon => Box::new(Procmon::on(self.code_page)),
@@ -50,6 +81,7 @@ impl Driver {
             image: &self.file,
             service: &self.service()?,
             code_page: self.code_page,
+            listen: self.listen.map_or(usually, Into::into),
             oracle: oracle.as_ref(),
         })
     }

@@ -7,8 +7,8 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use clap::Args;
 use indicatif::HumanCount;
-use ntsim_trials::Target;
 use ntsim_trials::hostile::{self, Case, Generator, Novelty, Subject};
+use ntsim_trials::{Listen, Target};
 
 use super::Outcome;
 use super::driver::{Driver, progress};
@@ -48,7 +48,8 @@ pub struct Fuzz {
 impl Fuzz {
     /// Carries the verb out.
     pub fn execute(self) -> Result<Outcome> {
-        self.driver.attempt(|target| self.run(target))
+        self.driver
+            .attempt(Listen::Sometimes, |target| self.run(target))
     }
 
     fn run(&self, target: Target<'_>) -> Result<Outcome> {

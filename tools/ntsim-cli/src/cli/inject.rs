@@ -2,8 +2,8 @@
 
 use anyhow::{Result, anyhow};
 use clap::Args;
-use ntsim_trials::Target;
 use ntsim_trials::faults::{self, Error};
+use ntsim_trials::{Listen, Target};
 
 use super::Outcome;
 use super::driver::{Driver, progress};
@@ -23,7 +23,7 @@ pub struct Inject {
 impl Inject {
     /// Carries the verb out.
     pub fn execute(self) -> Result<Outcome> {
-        self.driver.attempt(inject)
+        self.driver.attempt(Listen::Always, inject)
     }
 }
 

@@ -9,7 +9,7 @@ use clap::Args;
 use indicatif::HumanCount;
 use ntsim::LoadError;
 use ntsim_trials::load::{self, Error, Load};
-use ntsim_trials::{Target, reload, slots};
+use ntsim_trials::{Listen, Target, reload, slots};
 
 use super::Outcome;
 use super::driver::{Driver, progress};
@@ -53,7 +53,7 @@ pub struct Stress {
 impl Stress {
     /// Carries the verb out.
     pub fn execute(self) -> Result<Outcome> {
-        let outcome = self.driver.attempt(|target| {
+        let outcome = self.driver.attempt(Listen::Sometimes, |target| {
             if self.slots {
                 fill_slots(&target)
             } else if let Some(cycles) = self.reloads {
@@ -97,13 +97,15 @@ impl Stress {
         bar.finish_and_clear();
         let events = figures.created + figures.exited;
         println!(
-            "{} creates and {} exits from {} threads in {:.1} s: {} events a second, {} lines",
+            "{} creates and {} exits from {} threads in {:.1} s: {} events a second, {} lines, {} \
+             events traced",
             HumanCount(figures.created),
             HumanCount(figures.exited),
             load.threads,
             figures.time.as_secs_f64(),
             HumanCount(per_second(events, figures.time)),
             HumanCount(figures.lines),
+            HumanCount(figures.events),
         );
         println!(
             "memory: {} KiB after a tenth, {} KiB at the end{}",

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use ntsim::CodePage;
 use ntsim_trials::hostile::{Case, Subject};
-use ntsim_trials::Target;
+use ntsim_trials::{Listen, Target};
 use procmon_oracle::Procmon;
 
 thread_local! {
@@ -24,6 +24,7 @@ fn load() -> Subject<'static> {
         image: Box::leak(driver_images::procmon().into_boxed_path()),
         service: "procmon",
         code_page,
+        listen: Listen::Always,
         oracle: Box::leak(Box::new(Procmon::on(code_page))),
     })
     .unwrap_or_else(|error| panic!("{error}"))

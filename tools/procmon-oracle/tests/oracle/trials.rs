@@ -10,7 +10,7 @@ use ntsim_trials::faults::{self, Error};
 use ntsim_trials::hostile::{self, Case, Generator, Subject};
 use ntsim_trials::load::{self, Load};
 use ntsim_trials::oracle::{FailedCall, Finding, Lines, Oracle};
-use ntsim_trials::{Target, reload, slots};
+use ntsim_trials::{Listen, Target, reload, slots};
 use procmon_oracle::Procmon;
 use proptest::prelude::*;
 
@@ -25,6 +25,7 @@ fn try_driver<T>(oracle: &dyn Oracle, attempt: impl FnOnce(Target<'_>) -> T) -> 
         image: &driver_images::procmon(),
         service: "procmon",
         code_page: CodePage::UTF_8,
+        listen: Listen::Always,
         oracle,
     })
 }
@@ -141,9 +142,13 @@ fn every_event_is_reported_once() {
 
 #[test]
 fn every_event_is_reported_once_whatever_the_timing() {
-    let figures = try_driver(&PROCMON, |target| loaded(&target, true));
-    assert_eq!(figures.findings, [""; 0]);
-    assert_eq!(figures.lines, 40_002);
+    for listen in [Listen::Always, Listen::Never, Listen::Sometimes] {
+        let figures = try_driver(&PROCMON, |target| {
+            loaded(&Target { listen, ..target }, true)
+        });
+        assert_eq!(figures.findings, [""; 0], "{listen:?}");
+        assert_eq!(figures.lines, 40_002, "{listen:?}");
+    }
 }
 
 #[test]
@@ -152,6 +157,7 @@ fn a_driver_that_says_nothing_is_found() {
         image: &driver_images::breaker(),
         service: "register-in-unload",
         code_page: CodePage::UTF_8,
+        listen: Listen::Never,
         oracle: &PROCMON,
     };
     let figures = loaded(&silent, false);
@@ -161,7 +167,11 @@ fn a_driver_that_says_nothing_is_found() {
 
 #[test]
 fn reloads_while_events_arrive() {
-    let findings = try_driver(&PROCMON, |target| reload::reload(&target, 200, 3, |_| ())).unwrap();
+    let listen = Listen::Sometimes;
+    let findings = try_driver(&PROCMON, |target| {
+        reload::reload(&Target { listen, ..target }, 200, 3, |_| ())
+    });
+    let findings = findings.unwrap();
     assert_eq!(findings, [""; 0]);
 }
 
@@ -185,6 +195,7 @@ fn announce(code_pages: impl IntoIterator<Item = CodePage>, cases: &[(String, Ca
             image: &path,
             service: "procmon",
             code_page,
+            listen: Listen::Sometimes,
             oracle: &oracle,
         })
         .unwrap();
