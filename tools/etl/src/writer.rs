@@ -112,7 +112,12 @@ impl<W: Write + Seek> Writer<W> {
         // ClockType, in the lowest three bits: the system time.
         const SYSTEM_TIME: u64 = 2;
         const FLUSHED: u32 = 3;
+        const FLUSH_MARKER: u16 = 0x1;
         const HAS_PROCESSOR_INDEX: u16 = 0x20;
+        let flags = match kind {
+            BufferKind::Generic => HAS_PROCESSOR_INDEX,
+            BufferKind::Header => HAS_PROCESSOR_INDEX | FLUSH_MARKER,
+        };
         let used = self.buffer.len() as u32;
         let mut header = Vec::with_capacity(BUFFER_HEADER);
         header.extend((self.buffer_size as u32).to_le_bytes());
@@ -127,7 +132,7 @@ impl<W: Write + Seek> Writer<W> {
         header.extend([0, 0, 1, 0]);
         header.extend(FLUSHED.to_le_bytes());
         header.extend(used.to_le_bytes());
-        header.extend(HAS_PROCESSOR_INDEX.to_le_bytes());
+        header.extend(flags.to_le_bytes());
         header.extend((kind as u16).to_le_bytes());
         header.resize(BUFFER_HEADER, 0);
         self.buffer[..BUFFER_HEADER].copy_from_slice(&header);

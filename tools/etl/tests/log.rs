@@ -90,7 +90,7 @@ fn the_layout_is_that_of_windows() {
     // flag and its type.
     at(0, &4096_u32.to_le_bytes());
     at(0x2c, &[3, 0, 0, 0]);
-    at(0x34, &[0x20, 0, 4, 0]);
+    at(0x34, &[0x21, 0, 4, 0]);
     at(0x48, &[2, 0, 0x02, 0xc0]);
     let used = usize::from(u16::from_le_bytes([file[0x30], file[0x31]]));
     at(4, &file[0x30..0x34]);
