@@ -1,12 +1,12 @@
 //! # procmon
 //!
-//! A WDM driver that prints a line for every process that is created and for
-//! every process that exits.
+//! A WDM driver that reports every process that is created and every process
+//! that exits: as lines for people, and as ETW events for collectors.
 //!
 //! The three functions of such a driver are easy to find: [`driver_entry`] and
 //! [`driver_unload`] here, and the process-notify callback, whose raw half is
-//! [`nt::notify`]. Its safe half gathers an [`event`], which [`report`] prints.
-//! All unsafe code that meets the kernel is in [`nt`].
+//! [`nt::notify`]. Its safe half gathers an [`event`], which [`report`] prints and
+//! [`trace`] writes to ETW. All unsafe code that meets the kernel is in [`nt`].
 
 #![no_std]
 
@@ -15,6 +15,8 @@ pub mod fields;
 pub mod nt;
 pub mod report;
 pub mod text;
+pub mod trace;
+pub mod trace_logging;
 
 extern crate wdk_panic;
 
@@ -27,6 +29,7 @@ use crate::event::{Created, Exited};
 use crate::nt::failure::Failure;
 use crate::nt::notify::{Creation, ProcessObserver, Registration};
 use crate::nt::process::{self, Process};
+use crate::nt::provider::ProviderRegistration;
 use crate::nt::slot::Slot;
 
 #[global_allocator]
@@ -39,20 +42,23 @@ static PROCMON: Slot<Procmon> = Slot::empty();
 /// The driver while it is loaded.
 struct Procmon {
     notify: Registration<Self>,
+    provider: ProviderRegistration,
 }
 
 impl Procmon {
     fn load() -> Result<Self, Failure> {
         process::resolve_system_routines()?;
-        Ok(Self {
-            notify: Registration::new()?,
-        })
+        // Before the callback, which writes events, and after it at unload.
+        let provider = trace::PROVIDER.register()?;
+        let notify = Registration::new()?;
+        Ok(Self { notify, provider })
     }
 
     fn unload(self) {
         if let Err(failure) = self.notify.remove() {
             report::not_removed(failure);
         }
+        drop(self.provider);
         // No callback runs any more: both are final.
         report::unloaded(
             CREATED.load(Ordering::Relaxed),
@@ -64,17 +70,21 @@ impl Procmon {
 impl ProcessObserver for Procmon {
     fn created(process: &Process<'_>, creation: Creation<'_>) {
         CREATED.fetch_add(1, Ordering::Relaxed);
-        report::created(&Created::gather(process, creation));
+        let event = Created::gather(process, creation);
+        report::created(&event);
+        trace::created(&event);
     }
 
     fn exited(process: &Process<'_>) {
         EXITED.fetch_add(1, Ordering::Relaxed);
-        report::exited(&Exited::gather(process));
+        let event = Exited::gather(process);
+        report::exited(&event);
+        trace::exited(&event);
     }
 }
 
 /// Starts the driver: finds the routines that it does not import, and registers
-/// its process-notify callback.
+/// its ETW provider and its process-notify callback.
 ///
 /// IRQL: `PASSIVE_LEVEL`.
 ///

@@ -4,9 +4,12 @@
 //! documentation has a name for.
 
 pub mod failure;
+pub mod handle;
 pub mod notify;
 pub mod print;
 pub mod process;
+pub mod provider;
 pub mod slot;
 pub mod string;
 pub mod system_routine;
+pub mod token;

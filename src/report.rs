@@ -4,7 +4,7 @@
 
 use core::ffi::CStr;
 
-use wdk_sys::{NTSTATUS, STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER};
+use wdk_sys::{STATUS_ACCESS_DENIED, STATUS_INVALID_PARAMETER};
 
 use crate::event::{Created, Exited};
 use crate::fields::Fields;
@@ -25,13 +25,24 @@ pub fn created(event: &Created<'_>) {
 
 /// Reports a process that is exiting.
 pub fn exited(event: &Exited) {
-    print_line!(
-        "[Destroy] [PID = 0x%I64x] [CurrentPID = 0x%I64x] [ExitStatus = 0x%x] [Lifetime = %I64u ms]",
-        pid: u64 = event.pid.as_u64(),
-        current: u64 = event.current.as_u64(),
-        status: u32 = event.exit_status.cast_unsigned(),
-        lifetime: u64 = event.lifetime_ms,
-    );
+    if let Some(key) = event.start_key {
+        print_line!(
+            "[Destroy] [PID = 0x%I64x] [CurrentPID = 0x%I64x] [ExitStatus = 0x%x] [Lifetime = %I64u ms] [StartKey = 0x%I64x]",
+            pid: u64 = event.pid.as_u64(),
+            current: u64 = event.current.as_u64(),
+            status: u32 = event.exit_status.cast_unsigned(),
+            lifetime: u64 = event.lifetime_ms,
+            key: u64 = key,
+        );
+    } else {
+        print_line!(
+            "[Destroy] [PID = 0x%I64x] [CurrentPID = 0x%I64x] [ExitStatus = 0x%x] [Lifetime = %I64u ms]",
+            pid: u64 = event.pid.as_u64(),
+            current: u64 = event.current.as_u64(),
+            status: u32 = event.exit_status.cast_unsigned(),
+            lifetime: u64 = event.lifetime_ms,
+        );
+    }
 }
 
 #[inline(never)]
@@ -54,7 +65,8 @@ fn detail(event: &Created<'_>) {
     let pid = event.pid.as_u64();
     let process = event.creation.creating_process().as_u64();
     let thread = event.creation.creating_thread().as_u64();
-    let fields = detail_fields(event);
+    let mut fields = Fields::new();
+    add_detail(&mut fields, event);
     match event.is_wow64 {
         Ok(is_wow64) => print_line!(
             "[Detail 0x%I64x] %s [Creator = 0x%I64x.0x%I64x]%s",
@@ -76,12 +88,9 @@ fn detail(event: &Created<'_>) {
     }
 }
 
-fn detail_fields(event: &Created<'_>) -> Fields {
-    let mut fields = Fields::new();
+fn add_detail(fields: &mut Fields, event: &Created<'_>) {
     if let Some(session) = event.session {
-        fields.text(" [Session = ");
-        fields.decimal(session.into());
-        fields.text("]");
+        fields.decimal(" [Session = ", session.into());
     }
     if event.creation.is_reparented() {
         fields.text(" [Reparented]");
@@ -89,12 +98,45 @@ fn detail_fields(event: &Created<'_>) -> Fields {
     if !event.creation.image_file_name_is_exact() {
         fields.text(" [Name is partial]");
     }
-    if let Some(status) = event.creation.denied() {
-        fields.text(" [Denied = ");
-        fields.hex(status.cast_unsigned().into());
+    if let Some(user) = &event.identity.user {
+        fields.text(" [User = ");
+        fields.sid(user);
         fields.text("]");
     }
-    fields
+    match event.identity.integrity_level.map(integrity_level) {
+        Some(Ok(name)) => {
+            fields.text(" [Integrity = ");
+            fields.text(name);
+            fields.text("]");
+        }
+        Some(Err(level)) => fields.hex(" [Integrity = ", level.into()),
+        None => {}
+    }
+    if let Some(id) = event.identity.logon_id {
+        fields.hex(" [Logon = ", id);
+    }
+    if let Some(key) = event.start_key {
+        fields.hex(" [StartKey = ", key);
+    }
+    if let Some(status) = event.creation.denied() {
+        fields.hex(" [Denied = ", status.cast_unsigned().into());
+    }
+}
+
+/// The name of an integrity level, or its RID where it has none.
+///
+/// [Mandatory integrity control](https://learn.microsoft.com/windows/win32/secauthz/mandatory-integrity-control)
+const fn integrity_level(rid: u32) -> Result<&'static str, u32> {
+    match rid {
+        0x0000 => Ok("untrusted"),
+        0x1000 => Ok("low"),
+        0x2000 => Ok("medium"),
+        0x2100 => Ok("medium-plus"),
+        0x3000 => Ok("high"),
+        0x4000 => Ok("system"),
+        0x5000 => Ok("protected"),
+        _ => Err(rid),
+    }
 }
 
 fn command_line(pid: ProcessId, text: &[u16]) {
@@ -152,7 +194,7 @@ pub fn not_loaded(failure: Failure) {
         "[procmon] not loaded: %s 0x%x%s",
         call: &CStr = failure.call,
         status: u32 = failure.status.cast_unsigned(),
-        cause: &CStr = likely_cause(failure.status),
+        cause: &CStr = likely_cause(failure),
     );
 }
 
@@ -174,11 +216,15 @@ pub fn unloaded(created: u64, exited: u64) {
     );
 }
 
-const fn likely_cause(status: NTSTATUS) -> &'static CStr {
-    match status {
-        STATUS_ACCESS_DENIED => c" (image not linked /INTEGRITYCHECK)",
-        STATUS_INVALID_PARAMETER => c" (already registered, or no slot is free)",
-        wdk_sys::STATUS_PROCEDURE_NOT_FOUND => c" (no ZwQueryInformationProcess in this kernel)",
+fn likely_cause(failure: Failure) -> &'static CStr {
+    match (failure.call.to_bytes(), failure.status) {
+        (b"PsSetCreateProcessNotifyRoutineEx", STATUS_ACCESS_DENIED) => {
+            c" (image not linked /INTEGRITYCHECK)"
+        }
+        (b"PsSetCreateProcessNotifyRoutineEx", STATUS_INVALID_PARAMETER) => {
+            c" (already registered, or no slot is free)"
+        }
+        (b"MmGetSystemRoutineAddress", _) => c" (no ZwQueryInformationProcess in this kernel)",
         _ => c"",
     }
 }

@@ -10,9 +10,12 @@
 /// kernel prints it.
 ///
 /// The longest line around it, `[Create]` with three 64-bit numbers, leaves 406
-/// of the 511 bytes of a `DbgPrint`; a line is built on the stack, of which the
-/// whole callback uses at most 1 KiB; and a path of `MAX_PATH` still fits.
+/// of the 511 bytes of a `DbgPrint`, and a path of `MAX_PATH` fits.
 pub const LINE_BYTES: usize = 264;
+
+/// The most units of a line that is not a piece of the text as it stands. Such a
+/// line is built on the stack, of which the whole callback uses at most 1 KiB.
+pub const BUILT_UNITS: usize = 184;
 
 /// The most bytes that a UTF-16 unit becomes in any code page.
 const UNIT_BYTES: usize = 3;
@@ -50,7 +53,7 @@ impl<'a> Lines<'a> {
         }
         self.line.clear();
         while let Some((piece, rest)) = Piece::first_of(self.rest)
-            && self.line.push(piece)
+            && self.line.push(&piece)
         {
             self.rest = rest;
         }
@@ -76,29 +79,20 @@ pub fn is_plain_line(text: &[u16]) -> bool {
     text.len() <= LINE_BYTES && is_plain(text)
 }
 
-/// Whether a text is printable ASCII in which no backslash needs an escape.
-///
-/// Most texts are. The loops have no branches, so that the compiler looks at
-/// many units at once.
+/// Whether a text is printable ASCII in which no backslash needs an escape, as
+/// most texts are.
 #[inline(never)]
-#[expect(clippy::needless_bitwise_bool, reason = "without branches")]
 fn is_plain(text: &[u16]) -> bool {
-    let is_printable = text
-        .iter()
-        .fold(true, |all, &unit| all & matches!(unit, 0x20..0x7f));
-    let next = text.get(1..).unwrap_or_default();
-    let has_escape = text.iter().zip(next).fold(false, |any, (&unit, &next)| {
-        any | ((unit == BACKSLASH) & (next == LETTER_U))
-    });
-    is_printable && !has_escape
+    let is_printable = |unit: &u16| matches!(unit, 0x20..0x7f);
+    text.iter().all(is_printable) && !text.windows(2).any(|pair| pair == [BACKSLASH, LETTER_U])
 }
 
-/// The smallest part of a text that is printed as a whole.
-#[derive(Clone, Copy)]
-enum Piece {
-    Unit(u16),
-    Pair(u16, u16),
-    Escape(u16),
+/// The smallest part of a text that is printed as a whole: a character, or the
+/// escape of one.
+struct Piece {
+    units: [u16; ESCAPE],
+    count: usize,
+    bytes: usize,
 }
 
 impl Piece {
@@ -107,13 +101,40 @@ impl Piece {
         match *text {
             [] => None,
             [BACKSLASH, ref rest @ ..] if completes_escape(rest) => {
-                Some((Self::Escape(BACKSLASH), rest))
+                Some((Self::escape(BACKSLASH), rest))
             }
             [high @ 0xd800..0xdc00, low @ 0xdc00..0xe000, ref rest @ ..] => {
-                Some((Self::Pair(high, low), rest))
+                Some((Self::pair(high, low), rest))
             }
-            [unit, ref rest @ ..] if needs_escape(unit) => Some((Self::Escape(unit), rest)),
-            [unit, ref rest @ ..] => Some((Self::Unit(unit), rest)),
+            [unit, ref rest @ ..] if needs_escape(unit) => Some((Self::escape(unit), rest)),
+            [unit, ref rest @ ..] => Some((Self::unit(unit), rest)),
+        }
+    }
+
+    const fn unit(unit: u16) -> Self {
+        Self {
+            units: [unit, 0, 0, 0, 0, 0],
+            count: 1,
+            bytes: if unit < 0x80 { 1 } else { UNIT_BYTES },
+        }
+    }
+
+    const fn pair(high: u16, low: u16) -> Self {
+        Self {
+            units: [high, low, 0, 0, 0, 0],
+            count: 2,
+            bytes: 2 * UNIT_BYTES,
+        }
+    }
+
+    /// `\u` and the four hex digits of `unit`.
+    fn escape(unit: u16) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |shift: u32| u16::from(DIGITS[usize::from(unit >> shift & 0xf)]);
+        Self {
+            units: [BACKSLASH, LETTER_U, digit(12), digit(8), digit(4), digit(0)],
+            count: ESCAPE,
+            bytes: ESCAPE,
         }
     }
 }
@@ -168,8 +189,7 @@ fn completes_escape(text: &[u16]) -> bool {
 /// A line as it is printed.
 #[derive(Debug, Clone)]
 struct Line {
-    /// Enough of them, since each takes a byte at least.
-    units: [u16; LINE_BYTES],
+    units: [u16; BUILT_UNITS],
     length: usize,
     bytes: usize,
 }
@@ -177,7 +197,7 @@ struct Line {
 impl Line {
     const fn new() -> Self {
         Self {
-            units: [0; LINE_BYTES],
+            units: [0; BUILT_UNITS],
             length: 0,
             bytes: 0,
         }
@@ -193,32 +213,20 @@ impl Line {
     }
 
     /// Adds a piece where it fits, and says whether it did.
-    fn push(&mut self, piece: Piece) -> bool {
-        match piece {
-            Piece::Unit(unit @ 0..0x80) => self.push_units([unit], 1),
-            Piece::Unit(unit) => self.push_units([unit], UNIT_BYTES),
-            Piece::Pair(high, low) => self.push_units([high, low], 2 * UNIT_BYTES),
-            Piece::Escape(unit) => self.push_units(escape(unit), ESCAPE),
+    fn push(&mut self, piece: &Piece) -> bool {
+        let end = self.length + piece.count;
+        let bytes = self.bytes + piece.bytes;
+        let Some(places) = self.units.get_mut(self.length..end) else {
+            return false;
+        };
+        if bytes > LINE_BYTES {
+            return false;
         }
-    }
-
-    fn push_units<const COUNT: usize>(&mut self, units: [u16; COUNT], bytes: usize) -> bool {
-        let free = self.units.get_mut(self.length..).unwrap_or_default();
-        match free.first_chunk_mut() {
-            Some(place) if self.bytes + bytes <= LINE_BYTES => {
-                *place = units;
-                self.length += COUNT;
-                self.bytes += bytes;
-                true
-            }
-            _ => false,
+        for (place, &unit) in places.iter_mut().zip(&piece.units) {
+            *place = unit;
         }
+        self.length = end;
+        self.bytes = bytes;
+        true
     }
-}
-
-/// `\u` and the four hex digits of `unit`.
-fn escape(unit: u16) -> [u16; ESCAPE] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |shift: u32| u16::from(DIGITS[usize::from(unit >> shift & 0xf)]);
-    [BACKSLASH, LETTER_U, digit(12), digit(8), digit(4), digit(0)]
 }

@@ -94,12 +94,18 @@ impl<'a> Creation<'a> {
     /// was called.
     #[must_use]
     pub const fn denied(self) -> Option<NTSTATUS> {
-        let status = self.0.CreationStatus;
+        let status = self.status();
         if wdk::nt_success(status) {
             None
         } else {
             Some(status)
         }
+    }
+
+    /// The status that the process is created with, as far as it is decided.
+    #[must_use]
+    pub const fn status(self) -> NTSTATUS {
+        self.0.CreationStatus
     }
 
     /// The command that it was started with.

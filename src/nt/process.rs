@@ -7,16 +7,19 @@ use wdk_sys::_MODE::KernelMode;
 use wdk_sys::_PROCESSINFOCLASS::{ProcessSessionInformation, ProcessWow64Information};
 use wdk_sys::ntddk::{
     KeQuerySystemTimePrecise, ObOpenObjectByPointer, PsGetCurrentProcessId,
-    PsGetProcessCreateTimeQuadPart, PsGetProcessExitStatus, PsGetProcessExitTime, ZwClose,
+    PsGetProcessCreateTimeQuadPart, PsGetProcessExitStatus, PsGetProcessExitTime,
+    ZwOpenProcessTokenEx,
 };
 use wdk_sys::{
     HANDLE, KPROCESSOR_MODE, LARGE_INTEGER, NTSTATUS, OBJ_KERNEL_HANDLE, PEPROCESS,
-    PROCESSINFOCLASS, PULONG, PVOID, ULONG, ULONG_PTR,
+    PROCESSINFOCLASS, PULONG, PVOID, TOKEN_QUERY, ULONG, ULONG_PTR, ULONGLONG,
 };
 
 use crate::nt::failure::Failure;
+use crate::nt::handle::Handle;
 use crate::nt::string::utf16;
 use crate::nt::system_routine::SystemRoutine;
+use crate::nt::token::Token;
 
 /// Identifies a process among those that exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,7 +116,21 @@ impl Process<'_> {
             )
         };
         Failure::check(c"ObOpenObjectByPointer", status)?;
-        Ok(ProcessHandle(handle))
+        // SAFETY: The handle was just opened, for this value alone.
+        Ok(ProcessHandle(unsafe { Handle::from_raw(handle) }))
+    }
+
+    /// A number that no other process gets before the next boot, unlike
+    /// [`id`](Self::id); `None` on a Windows before 10 1703.
+    ///
+    /// IRQL: at most `DISPATCH_LEVEL`.
+    ///
+    /// [PsGetProcessStartKey](https://learn.microsoft.com/windows-hardware/drivers/ddi/ntddk/nf-ntddk-psgetprocessstartkey)
+    #[must_use]
+    pub fn start_key(&self) -> Option<u64> {
+        let get = PS_GET_PROCESS_START_KEY.get()?;
+        // SAFETY: The object is valid.
+        Some(unsafe { get(self.object) })
     }
 
     /// The status that the process exits with; `STATUS_PENDING` while it runs.
@@ -127,18 +144,26 @@ impl Process<'_> {
         unsafe { PsGetProcessExitStatus(self.object) }
     }
 
+    /// When the process was created: a system time, in units of 100 ns.
+    ///
+    /// IRQL: any.
+    ///
+    /// [PsGetProcessCreateTimeQuadPart](https://learn.microsoft.com/windows-hardware/drivers/ddi/ntddk/nf-ntddk-psgetprocesscreatetimequadpart)
+    #[must_use]
+    pub fn create_time(&self) -> i64 {
+        // SAFETY: The object is valid.
+        unsafe { PsGetProcessCreateTimeQuadPart(self.object) }
+    }
+
     /// Milliseconds from the process's creation to its exit, or to now where it
     /// has no exit time that can be read; 0 where the clock was set back
     /// meanwhile.
     ///
     /// IRQL: `PASSIVE_LEVEL`.
-    ///
-    /// [PsGetProcessCreateTimeQuadPart](https://learn.microsoft.com/windows-hardware/drivers/ddi/ntddk/nf-ntddk-psgetprocesscreatetimequadpart)
     #[must_use]
     pub fn lifetime_ms(&self) -> u64 {
         const UNITS_PER_MS: u64 = 10_000;
-        // SAFETY: The object is valid.
-        let created = unsafe { PsGetProcessCreateTimeQuadPart(self.object) };
+        let created = self.create_time();
         let ended = self.exit_time().unwrap_or_else(system_time);
         u64::try_from(ended.wrapping_sub(created)).unwrap_or(0) / UNITS_PER_MS
     }
@@ -170,13 +195,9 @@ fn system_time() -> i64 {
     unsafe { now.QuadPart }
 }
 
-/// A kernel handle to a process, closed when it is dropped.
-///
-/// # Invariants
-///
-/// The handle is open.
+/// A kernel handle to a process.
 #[derive(Debug)]
-pub struct ProcessHandle(HANDLE);
+pub struct ProcessHandle(Handle);
 
 impl ProcessHandle {
     /// Whether the process is a 32-bit one on a 64-bit system.
@@ -205,6 +226,30 @@ impl ProcessHandle {
         Ok(session)
     }
 
+    /// Opens the primary token of the process; `None` where that fails.
+    ///
+    /// IRQL: `PASSIVE_LEVEL`.
+    ///
+    /// [ZwOpenProcessTokenEx](https://learn.microsoft.com/windows-hardware/drivers/ddi/ntifs/nf-ntifs-zwopenprocesstokenex)
+    #[must_use]
+    pub fn open_token(&self) -> Option<Token> {
+        let mut handle: HANDLE = ptr::null_mut();
+        // SAFETY: The process's handle is open, and `handle` can be written.
+        let status = unsafe {
+            ZwOpenProcessTokenEx(
+                self.0.as_raw(),
+                TOKEN_QUERY,
+                OBJ_KERNEL_HANDLE,
+                &raw mut handle,
+            )
+        };
+        if !wdk::nt_success(status) {
+            return None;
+        }
+        // SAFETY: The handle was just opened, for this value alone.
+        Some(Token::new(unsafe { Handle::from_raw(handle) }))
+    }
+
     /// Asks for the information of a class whose structure is a `T`.
     #[expect(
         clippy::cast_possible_truncation,
@@ -219,7 +264,7 @@ impl ProcessHandle {
         // as long as is said.
         let status = unsafe {
             query(
-                self.0,
+                self.0.as_raw(),
                 class,
                 ptr::from_mut(information).cast(),
                 size_of::<T>() as ULONG,
@@ -227,14 +272,6 @@ impl ProcessHandle {
             )
         };
         Failure::check(CALL, status)
-    }
-}
-
-impl Drop for ProcessHandle {
-    fn drop(&mut self) {
-        // SAFETY: The handle is open, and nothing uses it afterwards.
-        let status = unsafe { ZwClose(self.0) };
-        debug_assert!(wdk::nt_success(status));
     }
 }
 
@@ -249,13 +286,24 @@ static ZW_QUERY_INFORMATION_PROCESS: SystemRoutine<ZwQueryInformationProcess> = 
     unsafe { SystemRoutine::named(NAME) }
 };
 
+/// Windows has it since 10 1703.
+static PS_GET_PROCESS_START_KEY: SystemRoutine<unsafe extern "C" fn(PEPROCESS) -> ULONGLONG> = {
+    const NAME: &[u16] = &utf16::<20>("PsGetProcessStartKey");
+    // SAFETY: The type is the one that the documentation gives for the name.
+    unsafe { SystemRoutine::named(NAME) }
+};
+
 /// Finds the routines that this module calls without importing them.
 ///
 /// IRQL: `PASSIVE_LEVEL`.
 ///
 /// # Errors
 ///
-/// `STATUS_PROCEDURE_NOT_FOUND` where this kernel lacks one.
+/// `STATUS_PROCEDURE_NOT_FOUND` where this kernel lacks one that the driver
+/// cannot do without.
 pub fn resolve_system_routines() -> Result<(), Failure> {
-    ZW_QUERY_INFORMATION_PROCESS.resolve()
+    ZW_QUERY_INFORMATION_PROCESS.resolve()?;
+    // Without it processes are reported without their start key.
+    let _ = PS_GET_PROCESS_START_KEY.resolve();
+    Ok(())
 }

@@ -9,10 +9,16 @@
 typedef NTSTATUS NTAPI QUERY_INFORMATION_PROCESS(
     HANDLE Process, PROCESSINFOCLASS Class, PVOID Information, ULONG Length, PULONG ReturnLength);
 
-/* Documented as a routine to be looked up. NULL where the kernel lacks it. */
+/* A routine that is looked up, not imported. NULL where the kernel lacks it. */
+static inline PVOID FindRoutine(UNICODE_STRING name)
+{
+    return MmGetSystemRoutineAddress(&name);
+}
+
+/* Documented as one to be looked up. */
 static inline QUERY_INFORMATION_PROCESS *FindQueryInformationProcess(VOID)
 {
     UNICODE_STRING name = RTL_CONSTANT_STRING(L"ZwQueryInformationProcess");
 
-    return (QUERY_INFORMATION_PROCESS *)(ULONG_PTR)MmGetSystemRoutineAddress(&name);
+    return (QUERY_INFORMATION_PROCESS *)(ULONG_PTR)FindRoutine(name);
 }

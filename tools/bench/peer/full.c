@@ -7,12 +7,19 @@
 
 /* Bytes that a text may take on one line, in any code page. */
 #define LINE_BYTES 264
+/* Units of a line that is not a piece of the text as it stands. */
+#define BUILT_UNITS 184
 /* The most that a UTF-16 unit becomes in any code page. */
 #define UNIT_BYTES 3
+/* Bytes of a SID with 15 sub-authorities. */
+#define MAXIMUM_SID 68
 /* Units, and bytes, of an escape such as \u000a. */
 #define ESCAPE 6
 
+typedef ULONGLONG NTAPI GET_PROCESS_START_KEY(PEPROCESS Process);
+
 static QUERY_INFORMATION_PROCESS *QueryInformationProcess;
+static GET_PROCESS_START_KEY *GetProcessStartKey;
 static volatile LONG64 Created, Exited;
 
 /* What is not on a line yet. */
@@ -82,10 +89,27 @@ static ULONG FirstSymbol(const WCHAR *units, ULONG count, ULONG *bytes, BOOLEAN 
     return 1;
 }
 
+/* Whether the units of the next line, and one more, are printed as they are. */
+static BOOLEAN IsPlain(const REST *rest)
+{
+    ULONG count = min(rest->count, LINE_BYTES + 1);
+
+    for (ULONG index = 0; index < count; index++) {
+        WCHAR unit = rest->units[index];
+
+        if (unit < 0x20 || unit >= 0x7f)
+            return FALSE;
+        if (unit == '\\' && index + 1 < count && rest->units[index + 1] == 'u')
+            return FALSE;
+    }
+    return TRUE;
+}
+
 /* Takes the next line off a text, with its escapes written out. */
 static VOID NextLine(REST *rest, LINE *line)
 {
     static const CHAR digits[] = "0123456789abcdef";
+    ULONG most = IsPlain(rest) ? LINE_BYTES : BUILT_UNITS;
     ULONG used = 0;
 
     line->count = 0;
@@ -96,7 +120,7 @@ static VOID NextLine(REST *rest, LINE *line)
         WCHAR unit = rest->units[0];
 
         if (unit >= 0x20 && unit < 0x7f && unit != '\\') {
-            if (used == LINE_BYTES)
+            if (used == LINE_BYTES || line->count == most)
                 break;
             used++;
             line->units[line->count++] = unit;
@@ -105,7 +129,7 @@ static VOID NextLine(REST *rest, LINE *line)
             continue;
         }
         units = FirstSymbol(rest->units, rest->count, &bytes, &escaped);
-        if (used + bytes > LINE_BYTES)
+        if (used + bytes > LINE_BYTES || line->count + (escaped ? ESCAPE : units) > most)
             break;
         used += bytes;
         if (escaped) {
@@ -214,11 +238,51 @@ typedef struct {
     BOOLEAN is_wow64;
     BOOLEAN has_session;
     ULONG session;
+    BOOLEAN has_user;
+    BOOLEAN has_integrity;
+    BOOLEAN has_logon;
+    /* The user, and the last sub-authority of the mandatory label. */
+    ULONG user[MAXIMUM_SID / sizeof(ULONG)];
+    ULONG integrity;
+    LUID logon;
 } DETAIL;
+
+/* The SID that a token has for a class. */
+static BOOLEAN AskForSid(HANDLE token, TOKEN_INFORMATION_CLASS class, PVOID sid)
+{
+    struct {
+        SID_AND_ATTRIBUTES pointer;
+        ULONG pointee[MAXIMUM_SID / sizeof(ULONG)];
+    } information;
+    ULONG length;
+
+    return NT_SUCCESS(ZwQueryInformationToken(
+               token, class, &information, sizeof(information), &length)) &&
+           NT_SUCCESS(RtlCopySid(MAXIMUM_SID, sid, information.pointer.Sid));
+}
+
+static VOID AskForIdentity(HANDLE process, DETAIL *detail)
+{
+    ULONG label[MAXIMUM_SID / sizeof(ULONG)] = { 0 };
+    TOKEN_STATISTICS statistics;
+    ULONG length;
+    HANDLE token;
+
+    if (!NT_SUCCESS(ZwOpenProcessTokenEx(process, TOKEN_QUERY, OBJ_KERNEL_HANDLE, &token)))
+        return;
+    detail->has_user = AskForSid(token, TokenUser, detail->user);
+    detail->has_integrity = AskForSid(token, TokenIntegrityLevel, label);
+    if (((PISID)label)->SubAuthorityCount != 0)
+        detail->integrity = ((PISID)label)->SubAuthority[((PISID)label)->SubAuthorityCount - 1];
+    detail->has_logon = NT_SUCCESS(ZwQueryInformationToken(
+        token, TokenStatistics, &statistics, sizeof(statistics), &length));
+    detail->logon = statistics.AuthenticationId;
+    ZwClose(token);
+}
 
 static DETAIL AskForDetail(PEPROCESS Process)
 {
-    DETAIL detail = { NULL, STATUS_SUCCESS, FALSE, FALSE, 0 };
+    DETAIL detail = { 0 };
     ULONG_PTR peb = 0;
     HANDLE handle;
 
@@ -235,6 +299,7 @@ static DETAIL AskForDetail(PEPROCESS Process)
     detail.is_wow64 = peb != 0;
     detail.has_session = NT_SUCCESS(QueryInformationProcess(
         handle, ProcessSessionInformation, &detail.session, sizeof(detail.session), NULL));
+    AskForIdentity(handle, &detail);
     ZwClose(handle);
     return detail;
 }
@@ -247,9 +312,9 @@ static VOID Append(CHAR *fields, ULONG *length, const char *text)
     fields[*length] = '\0';
 }
 
-static VOID AppendNumber(CHAR *fields, ULONG *length, ULONG number, ULONG radix)
+static VOID AppendNumber(CHAR *fields, ULONG *length, ULONGLONG number, ULONG radix)
 {
-    CHAR digits[12];
+    CHAR digits[24];
     ULONG first = sizeof(digits) - 1;
 
     digits[first] = '\0';
@@ -260,13 +325,58 @@ static VOID AppendNumber(CHAR *fields, ULONG *length, ULONG number, ULONG radix)
     Append(fields, length, digits + first);
 }
 
+static VOID AppendSid(CHAR *fields, ULONG *length, PISID sid)
+{
+    ULONGLONG authority = 0;
+
+    for (ULONG index = 0; index < sizeof(sid->IdentifierAuthority); index++)
+        authority = authority << 8 | sid->IdentifierAuthority.Value[index];
+    Append(fields, length, "S-1-");
+    if (authority <= MAXULONG) {
+        AppendNumber(fields, length, authority, 10);
+    } else {
+        Append(fields, length, "0x");
+        for (LONG shift = 44; shift >= 0; shift -= 4)
+            AppendNumber(fields, length, authority >> shift & 0xf, 16);
+    }
+    for (ULONG index = 0; index < sid->SubAuthorityCount; index++) {
+        Append(fields, length, "-");
+        AppendNumber(fields, length, sid->SubAuthority[index], 10);
+    }
+}
+
+static VOID AppendIntegrity(CHAR *fields, ULONG *length, ULONG level)
+{
+    switch (level) {
+    case 0x0000: Append(fields, length, "untrusted"); break;
+    case 0x1000: Append(fields, length, "low"); break;
+    case 0x2000: Append(fields, length, "medium"); break;
+    case 0x2100: Append(fields, length, "medium-plus"); break;
+    case 0x3000: Append(fields, length, "high"); break;
+    case 0x4000: Append(fields, length, "system"); break;
+    case 0x5000: Append(fields, length, "protected"); break;
+    default:
+        Append(fields, length, "0x");
+        AppendNumber(fields, length, level, 16);
+    }
+}
+
+static VOID AppendStartKey(CHAR *fields, ULONG *length, PEPROCESS Process)
+{
+    if (GetProcessStartKey == NULL)
+        return;
+    Append(fields, length, " [StartKey = 0x");
+    AppendNumber(fields, length, GetProcessStartKey(Process), 16);
+    Append(fields, length, "]");
+}
+
 static VOID ReportDetail(PEPROCESS Process, HANDLE ProcessId, const PS_CREATE_NOTIFY_INFO *Info)
 {
     DETAIL detail = AskForDetail(Process);
     HANDLE creator = Info->CreatingThreadId.UniqueProcess;
     HANDLE thread = Info->CreatingThreadId.UniqueThread;
     const char *bitness = detail.is_wow64 ? "32bit" : "64bit";
-    CHAR fields[96];
+    CHAR fields[360];
     ULONG length = 0;
 
     fields[0] = '\0';
@@ -279,6 +389,23 @@ static VOID ReportDetail(PEPROCESS Process, HANDLE ProcessId, const PS_CREATE_NO
         Append(fields, &length, " [Reparented]");
     if (!Info->FileOpenNameAvailable)
         Append(fields, &length, " [Name is partial]");
+    if (detail.has_user) {
+        Append(fields, &length, " [User = ");
+        AppendSid(fields, &length, (PISID)detail.user);
+        Append(fields, &length, "]");
+    }
+    if (detail.has_integrity) {
+        Append(fields, &length, " [Integrity = ");
+        AppendIntegrity(fields, &length, detail.integrity);
+        Append(fields, &length, "]");
+    }
+    if (detail.has_logon) {
+        Append(fields, &length, " [Logon = 0x");
+        AppendNumber(fields, &length,
+                     (ULONGLONG)(ULONG)detail.logon.HighPart << 32 | detail.logon.LowPart, 16);
+        Append(fields, &length, "]");
+    }
+    AppendStartKey(fields, &length, Process);
     if (!NT_SUCCESS(Info->CreationStatus)) {
         Append(fields, &length, " [Denied = 0x");
         AppendNumber(fields, &length, (ULONG)Info->CreationStatus, 16);
@@ -297,15 +424,19 @@ static VOID ReportExit(PEPROCESS Process, HANDLE ProcessId)
     HANDLE current = PsGetCurrentProcessId();
     LARGE_INTEGER ended;
     LONGLONG lifetime;
+    CHAR fields[40];
+    ULONG length = 0;
 
     ended.QuadPart = current == ProcessId ? PsGetProcessExitTime().QuadPart : 0;
     if (ended.QuadPart == 0)
         KeQuerySystemTimePrecise(&ended);
     lifetime = ended.QuadPart - PsGetProcessCreateTimeQuadPart(Process);
+    fields[0] = '\0';
+    AppendStartKey(fields, &length, Process);
     DbgPrint("[Destroy] [PID = 0x%I64x] [CurrentPID = 0x%I64x] [ExitStatus = 0x%x] "
-             "[Lifetime = %I64u ms]\n",
+             "[Lifetime = %I64u ms]%s\n",
              ProcessId, current, PsGetProcessExitStatus(Process),
-             lifetime > 0 ? lifetime / 10000 : 0);
+             lifetime > 0 ? lifetime / 10000 : 0, fields);
 }
 
 static VOID NTAPI Notify(PEPROCESS Process, HANDLE ProcessId, PPS_CREATE_NOTIFY_INFO Info)
@@ -334,6 +465,7 @@ static VOID NTAPI Unload(PDRIVER_OBJECT Driver)
 
 NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath)
 {
+    UNICODE_STRING start_key = RTL_CONSTANT_STRING(L"PsGetProcessStartKey");
     NTSTATUS status;
 
     UNREFERENCED_PARAMETER(RegistryPath);
@@ -344,6 +476,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath)
                  STATUS_PROCEDURE_NOT_FOUND);
         return STATUS_PROCEDURE_NOT_FOUND;
     }
+    GetProcessStartKey = (GET_PROCESS_START_KEY *)(ULONG_PTR)FindRoutine(start_key);
     Driver->DriverUnload = Unload;
     status = PsSetCreateProcessNotifyRoutineEx(Notify, FALSE);
     if (!NT_SUCCESS(status)) {

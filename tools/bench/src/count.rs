@@ -2,7 +2,7 @@
 
 use crate::event::{Life, PID};
 use crate::figure::Figure;
-use crate::null_kernel::{Driver, LOCKS, POOL};
+use crate::null_kernel::{self, Driver, LOCKS, POOL};
 use crate::step::{self, Counts};
 use crate::{Drivers, count_to_f64};
 
@@ -17,6 +17,11 @@ pub fn figures(drivers: &Drivers, mut progress: impl FnMut()) -> Vec<Figure> {
         figures.push(instructions(name, "create, everything", &create));
         figures.push(instructions(name, "exit", &exit));
         figures.extend(calls(name, &create, &exit));
+        let create = null_kernel::listening(|| step::count(driver, life.creation()));
+        let exit = null_kernel::listening(|| step::count(driver, life.exit()));
+        let recorded = "with an ETW session";
+        figures.push(instructions(name, &format!("create, {recorded}"), &create));
+        figures.push(instructions(name, &format!("exit, {recorded}"), &exit));
         let without = Life::without_command_line(PID);
         let create = step::count(driver, without.creation());
         figures.push(instructions(name, "create, no command line", &create));

@@ -9,7 +9,7 @@
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
@@ -36,6 +36,10 @@ macro_rules! routines {
 routines! {
     DbgPrint: "xor eax, eax", "ret";
     KeBugCheckEx: "ud2";
+    EtwRegister: "mov qword ptr [r9], 4", "xor eax, eax", "ret";
+    EtwSetInformation: "xor eax, eax", "ret";
+    EtwUnregister: "xor eax, eax", "ret";
+    EtwWrite: "xor eax, eax", "ret";
     // The place is the first argument.
     KeQuerySystemTimePrecise: "mov rax, 0x1dc000000000000", "mov [rcx], rax", "ret";
     // The handle's place is the seventh argument, the third on the stack.
@@ -44,8 +48,12 @@ routines! {
     PsGetProcessCreateTimeQuadPart: "mov rax, 0x1dbffffff000000", "ret";
     PsGetProcessExitStatus: "xor eax, eax", "ret";
     PsGetProcessExitTime: "mov rax, 0x1dc000000000000", "ret";
+    PsGetProcessStartKey: "mov rax, 0x2000000000a41", "ret";
+    RtlCopySid: "xor eax, eax", "ret";
     ZwClose: "xor eax, eax", "ret";
+    ZwOpenProcessTokenEx: "mov qword ptr [r9], 4", "xor eax, eax", "ret";
     ZwQueryInformationProcess: "xor eax, eax", "ret";
+    ZwQueryInformationToken: "xor eax, eax", "ret";
     // Pool and locks: here to be counted.
     ExAcquireFastMutex: "ret";
     ExAllocatePool2: "xor eax, eax", "ret";
@@ -67,9 +75,26 @@ pub const LOCKS: &[&str] = &["ExAcquireFastMutex", "KeAcquireSpinLockRaiseToDpc"
 
 /// The name and the address of every routine that may be counted.
 pub fn routines() -> impl Iterator<Item = (&'static str, u64)> {
+    let event_enabled = ("EtwEventEnabled", event_enabled as *const () as u64);
     ROUTINES
         .iter()
         .map(|(name, routine)| (*name, *routine as *const () as u64))
+        .chain([event_enabled])
+}
+
+/// Whether an ETW session records what drivers write.
+static LISTENING: AtomicBool = AtomicBool::new(false);
+
+/// Has an ETW session record what drivers write while `run` runs.
+pub fn listening<T>(run: impl FnOnce() -> T) -> T {
+    LISTENING.store(true, Ordering::Relaxed);
+    let result = run();
+    LISTENING.store(false, Ordering::Relaxed);
+    result
+}
+
+unsafe extern "win64" fn event_enabled(_provider: u64, _event: u64) -> u8 {
+    LISTENING.load(Ordering::Relaxed).into()
 }
 
 /// Where a driver finds the routine `name`.

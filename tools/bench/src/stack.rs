@@ -2,7 +2,7 @@
 
 use crate::event::{Life, PID, utf16};
 use crate::figure::Figure;
-use crate::null_kernel::Driver;
+use crate::null_kernel::{self, Driver};
 use crate::painted;
 use crate::text::Kind;
 use crate::{Drivers, count_to_f64};
@@ -15,7 +15,8 @@ pub fn figures(drivers: &Drivers) -> Vec<Figure> {
     drivers
         .all()
         .map(|(name, driver)| {
-            let deepest = count_to_f64(deepest(driver));
+            let deepest =
+                count_to_f64(deepest(driver).max(null_kernel::listening(|| deepest(driver))));
             Figure::new(format!("{name}: stack"), deepest, "bytes")
         })
         .collect()

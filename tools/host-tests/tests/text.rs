@@ -1,7 +1,7 @@
 //! Lines of text: what they show, where they are cut, and that the text can be
 //! had back from them.
 
-use host_tests::text::{LINE_BYTES, Lines};
+use host_tests::text::{BUILT_UNITS, LINE_BYTES, Lines};
 use proptest::prelude::*;
 
 /// The lines of a text as the kernel would be given them.
@@ -121,7 +121,7 @@ fn lines_are_filled_to_the_last_byte() {
     for (unit, per_line) in [
         ('a', LINE_BYTES),
         ('文', LINE_BYTES / 3),
-        ('\n', LINE_BYTES / 6),
+        ('\n', BUILT_UNITS / 6),
     ] {
         let unit = u16::try_from(u32::from(unit)).unwrap();
         assert_eq!(shown(&vec![unit; per_line]).len(), 1);

@@ -9,7 +9,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::oracle::{Cause, FailedCall, Finding};
+use crate::oracle::{Cause, FailedCall, FailedCalls, Finding};
 use crate::transcripts::Transcripts;
 use crate::{Target, describe};
 use ntsim::Announcement;
@@ -348,7 +348,9 @@ impl Script<'_> {
                 return Ok(wanted
                     .and_then(|()| describe(kernel, &leftovers))
                     .and_then(|()| oracle.loaded(status, &failed, &lines.take()))
-                    .and_then(|()| transcripts.judge(oracle, Cause::Load, &failed)));
+                    .and_then(|()| {
+                        transcripts.judge(oracle, Cause::Load, FailedCalls::at_load(&failed))
+                    }));
             }
             Err(LoadError::Stopped(stopped)) => return Ok(Err(stopped.to_string())),
             Err(error) => return Err(Error::Image(error)),
@@ -356,8 +358,8 @@ impl Script<'_> {
         let failed = injector.take_failed();
         Ok(oracle
             .loaded(0, &failed, &lines.take())
-            .and_then(|()| transcripts.judge(oracle, Cause::Load, &failed))
-            .and_then(|()| self.watch(kernel, injector, transcripts))
+            .and_then(|()| transcripts.judge(oracle, Cause::Load, FailedCalls::at_load(&failed)))
+            .and_then(|()| self.watch(kernel, injector, &failed, transcripts))
             .and_then(|()| match kernel.unload_driver(driver) {
                 Ok(leftovers) => describe(kernel, &leftovers),
                 // Such a driver stays, as on Windows.
@@ -365,10 +367,22 @@ impl Script<'_> {
                 Err(error) => Err(error.to_string()),
             })
             .and_then(|()| oracle.unloaded((2, 2), &lines.take()))
-            .and_then(|()| transcripts.judge(oracle, Cause::Unload, &injector.take_failed())))
+            .and_then(|()| {
+                let failed = FailedCalls {
+                    loading: &failed,
+                    now: &injector.take_failed(),
+                };
+                transcripts.judge(oracle, Cause::Unload, failed)
+            }))
     }
 
-    fn watch(&self, kernel: &Kernel, injector: &Injector, transcripts: &Transcripts) -> Finding {
+    fn watch(
+        &self,
+        kernel: &Kernel,
+        injector: &Injector,
+        loading: &[FailedCall],
+        transcripts: &Transcripts,
+    ) -> Finding {
         let oracle = self.0.oracle;
         let lines = &transcripts.lines;
         let processes = processes();
@@ -377,10 +391,11 @@ impl Script<'_> {
             kernel
                 .create_process(process)
                 .map_err(|stopped| stopped.to_string())?;
-            let failed = injector.take_failed();
+            let now = &injector.take_failed();
+            let failed = FailedCalls { loading, now };
             let announced = Announcement::from(process);
-            oracle.created(&announced, &failed, &lines.take())?;
-            transcripts.judge(oracle, Cause::Create(&announced), &failed)?;
+            oracle.created(&announced, failed, &lines.take())?;
+            transcripts.judge(oracle, Cause::Create(&announced), failed)?;
         }
         for process in &processes {
             let exit = ProcessExit {
@@ -392,9 +407,11 @@ impl Script<'_> {
             kernel
                 .exit_process(exit)
                 .map_err(|stopped| stopped.to_string())?;
-            let failed = injector.take_failed();
-            oracle.exited(exit, &failed, &lines.take())?;
-            transcripts.judge(oracle, Cause::Exit(exit), &failed)?;
+            let now = &injector.take_failed();
+            let failed = FailedCalls { loading, now };
+            let announced = Announcement::from(process);
+            oracle.exited(&announced, exit, failed, &lines.take())?;
+            transcripts.judge(oracle, Cause::Exit(&announced, exit), failed)?;
         }
         Ok(())
     }
@@ -407,6 +424,7 @@ fn processes() -> [ProcessCreation; 2] {
         ProcessCreation {
             image_file_name: text(r"\??\C:\Windows\notepad.exe"),
             command_line: text("notepad a.txt"),
+            start_key: Some(0x2_0000_0000_0a41),
             ..ProcessCreation::new(0x1a2c, 0x2f8)
         },
         ProcessCreation {
@@ -418,6 +436,7 @@ fn processes() -> [ProcessCreation; 2] {
             command_line: None,
             file_open_name_available: false,
             is_wow64: true,
+            start_key: Some(0x2_0000_0000_0a42),
             ..ProcessCreation::new(0x1a30, 0x2f8)
         },
     ]

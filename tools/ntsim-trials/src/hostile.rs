@@ -17,7 +17,7 @@ use crate::Target;
 use crate::identities::Identity;
 use crate::load::Error;
 use crate::look_alikes::LookAlikes;
-use crate::oracle::{Cause, Finding};
+use crate::oracle::{Cause, FailedCalls, Finding};
 use crate::transcripts::Transcripts;
 use ntsim::nt::{ClientId, NtStatus};
 use ntsim::{Announcement, RawBuffer, RawString};
@@ -314,8 +314,8 @@ impl<'a> Subject<'a> {
                 kernel.forget_process(id_of(&announced));
                 kernel.forget_process(announced.current.process);
                 let oracle = self.target.oracle;
-                oracle.created(&announced, &[], &lines)?;
-                transcripts.judge(oracle, Cause::Create(&announced), &[])?;
+                oracle.created(&announced, FailedCalls::NONE, &lines)?;
+                transcripts.judge(oracle, Cause::Create(&announced), FailedCalls::NONE)?;
                 Ok(lines)
             }
             Ok(creation) => Err(format!(
@@ -346,7 +346,7 @@ impl<'a> Subject<'a> {
         crate::describe(&kernel, &leftovers)?;
         let oracle = self.target.oracle;
         oracle.unloaded((self.told, 0), &transcripts.lines.take())?;
-        transcripts.judge(oracle, Cause::Unload, &[])?;
+        transcripts.judge(oracle, Cause::Unload, FailedCalls::NONE)?;
         transcripts.end(&kernel)
     }
 }

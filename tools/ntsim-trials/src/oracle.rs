@@ -17,6 +17,26 @@ pub struct FailedCall {
     pub status: Option<NtStatus>,
 }
 
+/// The calls that were made to fail.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FailedCalls<'a> {
+    /// While the driver was loaded.
+    pub loading: &'a [FailedCall],
+    /// While it was called for what is judged.
+    pub now: &'a [FailedCall],
+}
+
+impl<'a> FailedCalls<'a> {
+    /// These, while the driver was loaded, which is what is judged.
+    #[must_use]
+    pub const fn at_load(now: &'a [FailedCall]) -> Self {
+        Self { loading: &[], now }
+    }
+
+    /// Every call did what it can.
+    pub const NONE: Self = Self::at_load(&[]);
+}
+
 /// One `DbgPrint` each.
 pub type Lines<'a> = &'a [Vec<u8>];
 
@@ -27,8 +47,8 @@ pub enum Cause<'a> {
     Load,
     /// A process was created.
     Create(&'a Announcement),
-    /// A process exited.
-    Exit(ProcessExit),
+    /// A process exited that had been announced so.
+    Exit(&'a Announcement, ProcessExit),
     /// `DriverUnload`.
     Unload,
 }
@@ -55,19 +75,25 @@ pub trait Oracle: Send + Sync {
     fn created(
         &self,
         announced: &Announcement,
-        failed: &[FailedCall],
+        failed: FailedCalls<'_>,
         lines: Lines<'_>,
     ) -> Finding {
         let _ = (announced, failed, lines);
         Ok(())
     }
 
-    /// A process exited.
+    /// A process exited that had been announced so.
     ///
     /// # Errors
     /// What is wrong.
-    fn exited(&self, exit: ProcessExit, failed: &[FailedCall], lines: Lines<'_>) -> Finding {
-        let _ = (exit, failed, lines);
+    fn exited(
+        &self,
+        announced: &Announcement,
+        exit: ProcessExit,
+        failed: FailedCalls<'_>,
+        lines: Lines<'_>,
+    ) -> Finding {
+        let _ = (announced, exit, failed, lines);
         Ok(())
     }
 
@@ -86,7 +112,7 @@ pub trait Oracle: Send + Sync {
     ///
     /// # Errors
     /// What is wrong.
-    fn traced(&self, cause: Cause<'_>, failed: &[FailedCall], events: &[TraceRecord]) -> Finding {
+    fn traced(&self, cause: Cause<'_>, failed: FailedCalls<'_>, events: &[TraceRecord]) -> Finding {
         let _ = (cause, failed, events);
         Ok(())
     }

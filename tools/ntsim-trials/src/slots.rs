@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::load::Error;
+use crate::oracle::FailedCalls;
 use crate::{Target, describe};
 use ntsim::Announcement;
 use ntsim::NOTIFY_SLOTS;
@@ -32,14 +33,17 @@ pub fn fill(target: &Target<'_>) -> Result<Vec<String>, Error> {
         }
         Err(error) => return Err(error.into()),
     }
-    let process = ProcessCreation::new(0x1a2c, 0x2f8);
+    let process = ProcessCreation {
+        start_key: Some(0x2_0000_0000_0a41),
+        ..ProcessCreation::new(0x1a2c, 0x2f8)
+    };
     if let Err(stopped) = kernel.create_process(&process) {
         findings.push(stopped.to_string());
     }
     let lines = transcript.take();
     let announced = Announcement::from(&process);
     for lines in lines.chunks(lines.len().div_ceil(NOTIFY_SLOTS).max(1)) {
-        findings.extend(oracle.created(&announced, &[], lines).err());
+        findings.extend(oracle.created(&announced, FailedCalls::NONE, lines).err());
     }
     for driver in drivers {
         match kernel.unload_driver(driver) {

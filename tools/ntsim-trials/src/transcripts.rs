@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::listener::Listener;
-use crate::oracle::{Cause, FailedCall, Finding, Oracle};
+use crate::oracle::{Cause, FailedCalls, Finding, Oracle};
 use crate::{Listen, Target};
 use ntsim::Kernel;
 use ntsim::dbg::Transcript;
@@ -53,7 +53,7 @@ impl Transcripts {
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn judge(&self, oracle: &dyn Oracle, cause: Cause<'_>, failed: &[FailedCall]) -> Finding {
+    pub fn judge(&self, oracle: &dyn Oracle, cause: Cause<'_>, failed: FailedCalls<'_>) -> Finding {
         let events = self.events.take();
         if self.listener.is_listening() {
             oracle.traced(cause, failed, &events)

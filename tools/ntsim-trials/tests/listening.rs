@@ -7,7 +7,7 @@ use ntsim::tracing::{TraceEvent, TraceRecord};
 use ntsim::{CodePage, ProcessCreation, ProcessExit};
 use ntsim_trials::hostile::{Case, Subject};
 use ntsim_trials::load::{self, Figures, Load};
-use ntsim_trials::oracle::{Cause, FailedCall, Finding, Monitor, Oracle};
+use ntsim_trials::oracle::{Cause, FailedCalls, Finding, Monitor, Oracle};
 use ntsim_trials::{Heard, Listen, Target, faults};
 
 /// What the driver writes at each creation.
@@ -24,14 +24,14 @@ impl Told {
 }
 
 impl Oracle for Told {
-    fn traced(&self, cause: Cause<'_>, failed: &[FailedCall], events: &[TraceRecord]) -> Finding {
+    fn traced(&self, cause: Cause<'_>, failed: FailedCalls<'_>, events: &[TraceRecord]) -> Finding {
         let cause = match cause {
             Cause::Load => "load",
             Cause::Create(_) => "create",
-            Cause::Exit(_) => "exit",
+            Cause::Exit(..) => "exit",
             Cause::Unload => "unload",
         };
-        let told = format!("{cause} {} {}", failed.len(), events.len());
+        let told = format!("{cause} {} {}", failed.now.len(), events.len());
         self.0.lock().unwrap().push(told);
         Ok(())
     }

@@ -7,6 +7,10 @@ use crate::line::{CommandLine, Create, Destroy, Detail, Line, Part};
 
 /// What the lines of one event say.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one at a time, and most are created processes"
+)]
 pub enum Event<'a> {
     /// A process was created.
     Created(Created<'a>),

@@ -7,7 +7,7 @@
 use bstr::{BStr, ByteSlice};
 
 use crate::Malformed;
-use crate::pass::{Pass, Reader, Writer};
+use crate::pass::{Number, Pass, Reader, Writer};
 
 /// The most bytes of a line, its `\n` included.
 pub const LINE_LIMIT: usize = 511;
@@ -105,6 +105,14 @@ pub struct Detail<'a> {
     pub is_reparented: bool,
     /// Whether the name is said to be partial.
     pub name_is_partial: bool,
+    /// The user that it acts for.
+    pub user: Option<Sid>,
+    /// How far the system trusts it.
+    pub integrity: Option<Integrity>,
+    /// The LUID of its logon session.
+    pub logon: Option<u64>,
+    /// Its start key.
+    pub start_key: Option<u64>,
     /// The status with which another driver refused the process.
     pub denied: Option<u32>,
 }
@@ -126,10 +134,17 @@ impl<'a> Detail<'a> {
         })?;
         pass.flag(" [Reparented]", &mut self.is_reparented);
         pass.flag(" [Name is partial]", &mut self.name_is_partial);
-        pass.optional(" [Denied = ", &mut self.denied, |pass, denied| {
-            pass.hex(denied)?;
+        pass.optional(" [User = ", &mut self.user, |pass, user| {
+            user.pass(pass)?;
             pass.literal("]")
-        })
+        })?;
+        pass.optional(" [Integrity = ", &mut self.integrity, |pass, integrity| {
+            integrity.pass(pass)?;
+            pass.literal("]")
+        })?;
+        optional_hex(pass, " [Logon = ", &mut self.logon)?;
+        optional_hex(pass, " [StartKey = ", &mut self.start_key)?;
+        optional_hex(pass, " [Denied = ", &mut self.denied)
     }
 }
 
@@ -165,6 +180,8 @@ pub struct Destroy {
     pub exit_status: u32,
     /// Its age.
     pub lifetime_ms: u64,
+    /// Its start key, as at its creation.
+    pub start_key: Option<u64>,
 }
 
 impl Destroy {
@@ -177,7 +194,8 @@ impl Destroy {
         pass.hex(&mut self.exit_status)?;
         pass.literal("] [Lifetime = ")?;
         pass.decimal(&mut self.lifetime_ms)?;
-        pass.literal(" ms]")
+        pass.literal(" ms]")?;
+        optional_hex(pass, " [StartKey = ", &mut self.start_key)
     }
 }
 
@@ -299,6 +317,124 @@ impl<'a> Bits<'a> {
         pass.literal(")")?;
         *self = Self::Unknown(failure);
         Some(())
+    }
+}
+
+/// A field that ends with a number in hexadecimal, or no field.
+fn optional_hex<'a, N: Number + Default>(
+    pass: &mut impl Pass<'a>,
+    before: &str,
+    number: &mut Option<N>,
+) -> Option<()> {
+    pass.optional(before, number, |pass, number| {
+        pass.hex(number)?;
+        pass.literal("]")
+    })
+}
+
+/// A security identifier of revision 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sid {
+    authority: u64,
+    count: usize,
+    sub_authorities: [u32; Self::MOST],
+}
+
+impl Sid {
+    /// `SID_MAX_SUB_AUTHORITIES`.
+    const MOST: usize = 15;
+
+    /// The identifier with these numbers; `None` where no identifier has them.
+    #[must_use]
+    pub fn new(authority: u64, sub_authorities: &[u32]) -> Option<Self> {
+        let mut sid = Self {
+            authority,
+            count: sub_authorities.len(),
+            ..Self::default()
+        };
+        let used = sid.sub_authorities.get_mut(..sid.count)?;
+        used.copy_from_slice(sub_authorities);
+        (authority >> 48 == 0).then_some(sid)
+    }
+
+    /// Its identifier authority.
+    #[must_use]
+    pub const fn authority(&self) -> u64 {
+        self.authority
+    }
+
+    /// Its sub-authorities.
+    #[must_use]
+    pub fn sub_authorities(&self) -> &[u32] {
+        &self.sub_authorities[..self.count]
+    }
+
+    /// An authority of more than 32 bits has 12 hexadecimal digits.
+    fn pass<'a>(&mut self, pass: &mut impl Pass<'a>) -> Option<()> {
+        pass.literal("S-1-")?;
+        let is_long = |authority| authority > u64::from(u32::MAX);
+        let mut is_hex = is_long(self.authority);
+        pass.alternative("0x", &mut is_hex);
+        if is_hex {
+            let mut authority = 0;
+            for shift in (0..48).step_by(4).rev() {
+                let mut digit = self.authority >> shift & 0xf;
+                pass.digit(&mut digit)?;
+                authority = authority << 4 | digit;
+            }
+            self.authority = authority;
+        } else {
+            pass.decimal(&mut self.authority)?;
+        }
+        if is_hex != is_long(self.authority) {
+            return None;
+        }
+        let mut count = 0;
+        loop {
+            let mut is_more = count < self.count;
+            pass.alternative("-", &mut is_more);
+            if !is_more {
+                break;
+            }
+            pass.decimal(self.sub_authorities.get_mut(count)?)?;
+            count += 1;
+        }
+        self.count = count;
+        Some(())
+    }
+}
+
+/// An integrity level: the RID of a mandatory label.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Integrity(pub u32);
+
+impl Integrity {
+    /// The levels that have a name; of two of which one begins with the other,
+    /// the longer one first.
+    const NAMES: [(&str, u32); 7] = [
+        ("untrusted", 0x0000),
+        ("low", 0x1000),
+        ("medium-plus", 0x2100),
+        ("medium", 0x2000),
+        ("high", 0x3000),
+        ("system", 0x4000),
+        ("protected", 0x5000),
+    ];
+
+    fn pass<'a>(&mut self, pass: &mut impl Pass<'a>) -> Option<()> {
+        for (name, rid) in Self::NAMES {
+            let mut is_this = self.0 == rid;
+            pass.alternative(name, &mut is_this);
+            if is_this {
+                self.0 = rid;
+                return Some(());
+            }
+        }
+        pass.hex(&mut self.0)?;
+        Self::NAMES
+            .iter()
+            .all(|(_, rid)| *rid != self.0)
+            .then_some(())
     }
 }
 

@@ -88,7 +88,13 @@ impl<'a> Pass<'a> for Parts {
         self.0.insert(text.to_owned(), *is_there);
     }
 
+    fn alternative(&mut self, _: &str, _: &mut bool) {}
+
     fn digits(&mut self, _: u32, _: &mut u64) -> Option<()> {
+        Some(())
+    }
+
+    fn digit(&mut self, _: &mut u64) -> Option<()> {
         Some(())
     }
 
@@ -102,7 +108,7 @@ impl<'a> Pass<'a> for Parts {
 }
 
 /// What the letters of the grammar stand for.
-const PLACEHOLDERS: [(&str, &str); 13] = [
+const PLACEHOLDERS: [(&str, &str); 17] = [
     ("CALL", "ZwClose"),
     ("STATUS", "0xc0000001"),
     ("P", "0x4"),
@@ -110,6 +116,10 @@ const PLACEHOLDERS: [(&str, &str); 13] = [
     ("C", "0x4"),
     ("T", "0x4"),
     ("X", "0x4"),
+    ("L", "0x4"),
+    ("K", "0x4"),
+    ("U", "S-1-5-18"),
+    ("I", "medium"),
     ("S", "1"),
     ("M", "1"),
     ("A", "1"),

@@ -9,6 +9,11 @@ pub trait Pass<'a> {
     /// Something that is there, or not.
     fn flag(&mut self, text: &str, is_there: &mut bool);
 
+    /// One of the words that a field may have.
+    fn alternative(&mut self, word: &str, is_this: &mut bool) {
+        self.flag(word, is_this);
+    }
+
     /// A number without a sign or padding, in lower case.
     fn digits(&mut self, radix: u32, number: &mut u64) -> Option<()>;
 
@@ -29,6 +34,9 @@ pub trait Pass<'a> {
         self.flag(text, &mut is_there);
         is_there.then_some(())
     }
+
+    /// One hexadecimal digit of a number that is padded.
+    fn digit(&mut self, digit: &mut u64) -> Option<()>;
 
     /// `0x` and a number.
     fn hex<N: Number>(&mut self, number: &mut N) -> Option<()> {
@@ -107,6 +115,14 @@ impl<'a> Pass<'a> for Reader<'a> {
         Some(())
     }
 
+    fn digit(&mut self, digit: &mut u64) -> Option<()> {
+        let (&first, rest) = self.0.split_first()?;
+        let value = char::from(first).to_digit(16)?;
+        self.0 = rest;
+        *digit = value.into();
+        (!first.is_ascii_uppercase()).then_some(())
+    }
+
     fn word(&mut self, word: &mut &'a str) -> Option<()> {
         *word = self.take_while(|byte| byte.is_ascii_alphanumeric())?;
         Some(())
@@ -137,6 +153,10 @@ impl<'a> Pass<'a> for Writer {
             _ => number.to_string(),
         };
         self.literal(&digits)
+    }
+
+    fn digit(&mut self, digit: &mut u64) -> Option<()> {
+        self.literal(&format!("{digit:x}"))
     }
 
     fn word(&mut self, word: &mut &'a str) -> Option<()> {

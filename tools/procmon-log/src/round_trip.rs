@@ -33,6 +33,11 @@ impl<'a> Pass<'a> for Choices<'a> {
         Some(())
     }
 
+    fn digit(&mut self, digit: &mut u64) -> Option<()> {
+        *digit = self.next() & 0xf;
+        Some(())
+    }
+
     fn word(&mut self, word: &mut &'a str) -> Option<()> {
         *word = ["ZwClose", "X", "Ob1"][usize::try_from(self.next() % 3).ok()?];
         Some(())

@@ -4,13 +4,13 @@ mod monitor;
 
 use bstr::BString;
 use procmon_log::event::NO_NAME;
-use procmon_log::line::{Bits, Destroy, Detail, Failure, NotLoaded, Unloaded};
+use procmon_log::line::{Bits, Destroy, Detail, Failure, Integrity, NotLoaded, Sid, Unloaded};
 use procmon_log::{Created, Event, Line, text};
 
-use ntsim::nt::{self, NtStatus};
+use ntsim::nt::{self, NtStatus, Token};
 use ntsim::{Announcement, RawBuffer, RawString};
 use ntsim::{CodePage, ProcessExit};
-use ntsim_trials::oracle::{FailedCall, Finding, Lines, Monitor, Oracle};
+use ntsim_trials::oracle::{FailedCall, FailedCalls, Finding, Lines, Monitor, Oracle};
 
 use monitor::LogMonitor;
 
@@ -40,7 +40,7 @@ const LONGEST_LIFETIME_MS: u64 = 24 * 60 * 60 * 1000;
 impl Oracle for Procmon {
     fn loaded(&self, status: NtStatus, failed: &[FailedCall], lines: Lines<'_>) -> Finding {
         let line = only(lines)?;
-        let Some(first) = failed.first() else {
+        let Some(first) = failed.iter().find(|failed| stops_the_load(failed)) else {
             return same(&line, &Line::Loaded).and(same(&nt::succeeded(status), &true));
         };
         let expected = first.status.unwrap_or(STATUS_PROCEDURE_NOT_FOUND);
@@ -60,20 +60,27 @@ impl Oracle for Procmon {
     fn created(
         &self,
         announced: &Announcement,
-        failed: &[FailedCall],
+        failed: FailedCalls<'_>,
         lines: Lines<'_>,
     ) -> Finding {
         let event = Event::parse(lines).map_err(|error| error.to_string())?;
         same(&event, &Event::Created(self.expected(announced, failed)))
     }
 
-    fn exited(&self, exit: ProcessExit, _: &[FailedCall], lines: Lines<'_>) -> Finding {
+    fn exited(
+        &self,
+        announced: &Announcement,
+        exit: ProcessExit,
+        failed: FailedCalls<'_>,
+        lines: Lines<'_>,
+    ) -> Finding {
         let event = Event::parse(lines).map_err(|error| error.to_string())?;
         let Event::Exited(destroy) = event else {
             return Err(format!("{event:?} for an exit"));
         };
         let expected = Destroy {
             lifetime_ms: destroy.lifetime_ms.min(LONGEST_LIFETIME_MS),
+            start_key: start_key(announced, failed.loading),
             ..Self::destroy(exit)
         };
         same(&destroy, &expected)
@@ -99,6 +106,26 @@ impl Oracle for Procmon {
     }
 }
 
+/// Whether the driver is not loaded where this call fails: it does without the
+/// second routine that it looks up, and without its traits at ETW.
+fn stops_the_load(failed: &FailedCall) -> bool {
+    match failed.routine {
+        "MmGetSystemRoutineAddress" => failed.nth != LOOKS_UP_START_KEY,
+        routine => routine != "EtwSetInformation",
+    }
+}
+
+/// Which look-up of the driver's is that of `PsGetProcessStartKey`.
+const LOOKS_UP_START_KEY: u32 = 2;
+
+/// The start key that has to be reported.
+fn start_key(announced: &Announcement, loading: &[FailedCall]) -> Option<u64> {
+    let is_found = !loading.iter().any(|failed| {
+        failed.routine == "MmGetSystemRoutineAddress" && failed.nth == LOOKS_UP_START_KEY
+    });
+    announced.start_key.filter(|_| is_found)
+}
+
 fn only(lines: Lines<'_>) -> Result<Line<'_>, String> {
     match lines {
         [line] => Line::parse(line).map_err(|error| error.to_string()),
@@ -116,10 +143,11 @@ fn same<T: PartialEq + std::fmt::Debug>(got: &T, wanted: &T) -> Finding {
 
 impl Procmon {
     /// What the lines of a create must say together.
-    fn expected<'a>(&self, announced: &Announcement, failed: &[FailedCall]) -> Created<'a> {
+    fn expected<'a>(&self, announced: &Announcement, failed: FailedCalls<'_>) -> Created<'a> {
         const NAME_IS_EXACT: u32 = 1;
         let failure_of = |call, nth| {
             failed
+                .now
                 .iter()
                 .find(|failed| failed.routine == call && failed.nth == nth)
                 .and_then(|failed| failed.status)
@@ -130,6 +158,14 @@ impl Procmon {
         };
         let open = failure_of("ObOpenObjectByPointer", 1);
         let query = |nth| failure_of("ZwQueryInformationProcess", nth);
+        let no_token = open.or(failure_of("ZwOpenProcessTokenEx", 1));
+        let token = |nth| no_token.or(failure_of("ZwQueryInformationToken", nth));
+        let (no_user, no_integrity, no_logon) = (token(1), token(2), token(3));
+        let Token {
+            user,
+            integrity,
+            logon_id,
+        } = announced.token;
         let name = announced.image_file_name.as_ref().and_then(characters);
         let name = name.unwrap_or_else(|| NO_NAME.encode_utf16().collect());
         let command_line = announced.command_line.as_ref().and_then(characters);
@@ -148,6 +184,11 @@ impl Procmon {
                 session: open.or(query(2)).is_none().then_some(announced.session_id),
                 is_reparented: announced.creating_process_id != announced.parent_process_id,
                 name_is_partial: announced.flags & NAME_IS_EXACT == 0,
+                user: Sid::new(user.authority(), user.sub_authorities())
+                    .filter(|_| no_user.is_none()),
+                integrity: no_integrity.is_none().then_some(Integrity(integrity)),
+                logon: no_logon.is_none().then_some(logon_id),
+                start_key: start_key(announced, failed.loading),
                 denied: (!nt::succeeded(announced.creation_status))
                     .then(|| announced.creation_status.cast_unsigned()),
             },
@@ -162,6 +203,7 @@ impl Procmon {
             current: exit.process_id.into(),
             exit_status: exit.exit_status.cast_unsigned(),
             lifetime_ms: 0,
+            start_key: None,
         }
     }
 

@@ -10,7 +10,7 @@ use procmon_log::line::{Destroy, Unloaded};
 use super::{Procmon, same};
 use ntsim::Announcement;
 use ntsim::{ProcessCreation, ProcessExit};
-use ntsim_trials::oracle::{Finding, Monitor};
+use ntsim_trials::oracle::{FailedCalls, Finding, Monitor};
 
 /// Follows procmon's log.
 pub(super) struct LogMonitor {
@@ -31,6 +31,7 @@ struct Process {
     creation: Vec<Vec<u8>>,
     /// How many of them were printed.
     printed: usize,
+    start_key: Option<u64>,
     exit: Exit,
 }
 
@@ -121,11 +122,13 @@ impl Monitor for LogMonitor {
     }
 
     fn creating(&self, process: &ProcessCreation) {
-        let created = self.oracle.expected(&Announcement::from(process), &[]);
+        let announced = Announcement::from(process);
+        let created = self.oracle.expected(&announced, FailedCalls::NONE);
         let process_id = process.process_id;
         let process = Process {
             creation: created.lines().map(Line::message).collect(),
             printed: 0,
+            start_key: created.detail.start_key,
             exit: Exit::NotYet,
         };
         self.processes.insert(process_id, process);
@@ -140,7 +143,10 @@ impl Monitor for LogMonitor {
 
     fn exiting(&self, exit: ProcessExit) {
         if let Some(mut process) = self.processes.get_mut(&exit.process_id) {
-            process.exit = Exit::Due(Procmon::destroy(exit));
+            process.exit = Exit::Due(Destroy {
+                start_key: process.start_key,
+                ..Procmon::destroy(exit)
+            });
         }
     }
 
@@ -197,7 +203,8 @@ mod tests {
 
     /// The messages that report its creation.
     fn creation() -> Vec<Vec<u8>> {
-        let created = Procmon::default().expected(&Announcement::from(&process()), &[]);
+        let created =
+            Procmon::default().expected(&Announcement::from(&process()), FailedCalls::NONE);
         created.lines().map(Line::message).collect()
     }
 

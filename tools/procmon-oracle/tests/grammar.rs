@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ntsim::dbg::Transcript;
-use ntsim::nt::ClientId;
+use ntsim::nt::{ClientId, Sid, Token};
 use ntsim::{
     Announcement, CodePage, DriverId, Kernel, ProcessCreation, ProcessExit, RawBuffer, RawString,
 };
@@ -88,6 +88,7 @@ fn notepad() -> ProcessCreation {
             thread: 0x1a38,
         },
         is_wow64: true,
+        start_key: Some(0x2_0000_0000_0a41),
         ..ProcessCreation::new(0x1a2c, 0x2f8)
     }
 }
@@ -99,6 +100,9 @@ fn milliseconds_ago(milliseconds: u64) -> i64 {
     let since_1601 = then.duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(since_1601.as_nanos() / 100).unwrap()
 }
+
+/// The fields of its token, and its start key.
+const IDENTITY: &str = " [User = S-1-5-21-1004336348-1177238915-682003330-1001] [Integrity = medium] [Logon = 0x5f3a1] [StartKey = 0x2000000000a41]";
 
 const CREATE: &str = r"[Create] [PID = 0x1a2c, Name=\??\C:\Windows\SysWOW64\notepad.exe] [CurrentPID = 0x10f4] [PPID = 0x2f8]";
 
@@ -114,7 +118,9 @@ fn the_contracts_example() {
             machine.create(&process),
             [
                 CREATE,
-                "[Detail 0x1a2c] 32bit [Creator = 0x10f4.0x1a38] [Session = 1] [Reparented]",
+                &format!(
+                    "[Detail 0x1a2c] 32bit [Creator = 0x10f4.0x1a38] [Session = 1] [Reparented]{IDENTITY}"
+                ),
                 r#"[CommandLine 0x1a2c] "C:\Windows\SysWOW64\notepad.exe" C:\temp\a.txt"#,
             ]
         );
@@ -157,8 +163,58 @@ fn a_64_bit_process_of_its_own_parent() {
         };
         assert_eq!(
             machine.create(&process)[1],
-            "[Detail 0x1a2c] 64bit [Creator = 0x2f8.0x300] [Session = 12]"
+            format!("[Detail 0x1a2c] 64bit [Creator = 0x2f8.0x300] [Session = 12]{IDENTITY}")
         );
+    });
+}
+
+#[test]
+fn who_a_process_acts_for() {
+    let all = [u32::MAX; Sid::MAX_SUB_AUTHORITIES];
+    let longest = format!("S-1-0xffffffffffff{}", "-4294967295".repeat(all.len()));
+    let longest = longest.as_str();
+    with_each_image(|machine| {
+        for (user, shown, integrity, level) in [
+            (Sid::LOCAL_SYSTEM, "S-1-5-18", 0x4000, "system"),
+            (Sid::new(0, &[]), "S-1-0", 0x0000, "untrusted"),
+            (
+                Sid::new(u32::MAX.into(), &[0]),
+                "S-1-4294967295-0",
+                0x1000,
+                "low",
+            ),
+            (
+                Sid::new(0x1_0000_0000, &[1]),
+                "S-1-0x000100000000-1",
+                0x2100,
+                "medium-plus",
+            ),
+            (Sid::new(22, &[1, 1000]), "S-1-22-1-1000", 0x3000, "high"),
+            (Sid::new(5, &[19]), "S-1-5-19", 0x5000, "protected"),
+            (
+                Sid::new(0xffff_ffff_ffff, &all),
+                longest,
+                u32::MAX,
+                "0xffffffff",
+            ),
+        ] {
+            let process = ProcessCreation {
+                token: Token {
+                    user,
+                    integrity,
+                    logon_id: u64::MAX,
+                },
+                start_key: Some(u64::MAX),
+                ..notepad()
+            };
+            assert_eq!(
+                machine.create(&process)[1],
+                format!(
+                    "[Detail 0x1a2c] 32bit [Creator = 0x10f4.0x1a38] [Session = 1] [Reparented] [User = {shown}] [Integrity = {level}] [Logon = 0xffffffffffffffff] [StartKey = 0xffffffffffffffff]"
+                )
+            );
+            machine.kernel.forget_process(0x1a2c);
+        }
     });
 }
 
@@ -175,7 +231,9 @@ fn no_name_no_command_line_and_a_partial_name() {
             machine.create(&process),
             [
                 "[Create] [PID = 0x1a2c, Name=(null)] [CurrentPID = 0x10f4] [PPID = 0x2f8]",
-                "[Detail 0x1a2c] 32bit [Creator = 0x10f4.0x1a38] [Session = 1] [Reparented] [Name is partial]",
+                &format!(
+                    "[Detail 0x1a2c] 32bit [Creator = 0x10f4.0x1a38] [Session = 1] [Reparented] [Name is partial]{IDENTITY}"
+                ),
             ]
         );
     });
@@ -202,7 +260,9 @@ fn strings_without_a_buffer_are_no_strings() {
                 machine.lines(),
                 [
                     "[Create] [PID = 0x1a2c, Name=(null)] [CurrentPID = 0x10f4] [PPID = 0x2f8]",
-                    "[Detail 0x1a2c] 32bit [Creator = 0x10f4.0x1a38] [Session = 1] [Reparented]",
+                    &format!(
+                        "[Detail 0x1a2c] 32bit [Creator = 0x10f4.0x1a38] [Session = 1] [Reparented]{IDENTITY}"
+                    ),
                 ]
             );
             machine.kernel.forget_process(0x1a2c);
@@ -234,7 +294,7 @@ fn a_process_that_another_driver_refused() {
             assert_eq!(
                 machine.lines()[1],
                 format!(
-                    "[Detail 0x1a2c] 32bit [Creator = 0x10f4.0x1a38] [Session = 1] [Reparented] [Name is partial]{denied}"
+                    "[Detail 0x1a2c] 32bit [Creator = 0x10f4.0x1a38] [Session = 1] [Reparented] [Name is partial]{IDENTITY}{denied}"
                 )
             );
             machine.kernel.forget_process(0x1a2c);
@@ -268,7 +328,7 @@ fn a_lifetime_ends_with_the_process() {
         assert_eq!(
             machine.lines(),
             [
-                "[Destroy] [PID = 0x1a2c] [CurrentPID = 0x1a2c] [ExitStatus = 0x0] [Lifetime = 1834 ms]"
+                "[Destroy] [PID = 0x1a2c] [CurrentPID = 0x1a2c] [ExitStatus = 0x0] [Lifetime = 1834 ms] [StartKey = 0x2000000000a41]"
             ]
         );
     });
@@ -299,7 +359,7 @@ fn an_exit_in_the_context_of_another_process() {
             .strip_prefix(
                 "[Destroy] [PID = 0x1a2c] [CurrentPID = 0x4] [ExitStatus = 0x0] [Lifetime = ",
             )
-            .and_then(|rest| rest.strip_suffix(" ms]"))
+            .and_then(|rest| rest.strip_suffix(" ms] [StartKey = 0x2000000000a41]"))
             .and_then(|lifetime| lifetime.parse().ok())
             .unwrap_or_else(|| panic!("{line}"));
         let longest = 5_001 + u64::try_from(start.elapsed().as_millis()).unwrap();
@@ -461,7 +521,9 @@ fn nothing_in_a_text_is_a_line_or_a_directive() {
             machine.create(&process),
             [
                 r"[Create] [PID = 0x1a2c, Name=\??\C:\%n%s%wZ\u000a[Destroy] [PID = 0x4]] [CurrentPID = 0x10f4] [PPID = 0x2f8]",
-                "[Detail 0x1a2c] 32bit [Creator = 0x10f4.0x1a38] [Session = 1] [Reparented]",
+                &format!(
+                    "[Detail 0x1a2c] 32bit [Creator = 0x10f4.0x1a38] [Session = 1] [Reparented]{IDENTITY}"
+                ),
                 r"[CommandLine 0x1a2c] a\u000d\u000a[Create] %x \u0085\u2028\u007f \u005cu000a 100%",
             ]
         );

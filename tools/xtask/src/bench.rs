@@ -172,9 +172,9 @@ fn c_driver(name: &str, folder: &Path, library: &Path) -> Result<()> {
         .args(["-D_WIN32_WINNT=0x0A00", "-DWINVER=0x0A00"])
         .args(["-DNTDDI_VERSION=0x0A000008", "-Wno-#warnings"]);
     for include in [
+        repository::tools().join("wdk-build/include"),
         ddk.join("ddk"),
         ddk,
-        repository::tools().join("wdk-build/include"),
     ] {
         clang.arg("-isystem").arg(include);
     }

@@ -4,9 +4,9 @@
 
 use std::ops::Range;
 
-use ntsim::nt::ClientId;
+use ntsim::nt::{ClientId, Sid, Token};
 use ntsim::{Announcement, CodePage, ProcessCreation, ProcessExit};
-use ntsim_trials::oracle::{FailedCall, Finding, Oracle};
+use ntsim_trials::oracle::{FailedCall, FailedCalls, Finding, Oracle};
 use procmon_oracle::Procmon;
 
 use crate::{machine, notepad};
@@ -26,6 +26,12 @@ fn unusual() -> ProcessCreation {
         is_wow64: true,
         file_open_name_available: false,
         session_id: 7,
+        token: Token {
+            user: Sid::new(0x1_0000_0000, &[u32::MAX; Sid::MAX_SUB_AUTHORITIES]),
+            integrity: 0x2345,
+            logon_id: u64::MAX,
+        },
+        start_key: Some(u64::MAX),
         ..ProcessCreation::new(0x2b3c, 0x2f8)
     }
 }
@@ -120,11 +126,15 @@ fn every_byte_of_a_create_is_judged() {
         .load_driver(&driver_images::procmon(), "procmon")
         .unwrap();
     transcript.take();
-    for process in [notepad(0x1a2c), unusual()] {
+    let usual = ProcessCreation {
+        start_key: Some(0x2_0000_0000_0a41),
+        ..notepad(0x1a2c)
+    };
+    for process in [usual, unusual()] {
         kernel.create_process(&process).unwrap();
         let announced = Announcement::from(&process);
         judge_each_alteration(&transcript.take(), |log| {
-            ORACLE.created(&announced, &[], log)
+            ORACLE.created(&announced, FailedCalls::NONE, log)
         });
     }
 }
@@ -135,15 +145,21 @@ fn every_byte_of_an_exit_is_judged() {
     kernel
         .load_driver(&driver_images::procmon(), "procmon")
         .unwrap();
-    kernel.create_process(&notepad(EXIT.process_id)).unwrap();
+    let process = ProcessCreation {
+        start_key: Some(0x2_0000_0000_0a41),
+        ..notepad(EXIT.process_id)
+    };
+    kernel.create_process(&process).unwrap();
     transcript.take();
     kernel.exit_process(EXIT).unwrap();
     let log = transcript.take();
-    judge_each_alteration(&log, |log| ORACLE.exited(EXIT, &[], log));
+    let announced = Announcement::from(&process);
+    let judge = |log: &[Vec<u8>]| ORACLE.exited(&announced, EXIT, FailedCalls::NONE, log);
+    judge_each_alteration(&log, judge);
 
     let mut line = log.concat();
     line.splice(not_compared(&line), *b"86400001");
-    assert!(ORACLE.exited(EXIT, &[], &[line]).is_err(), "a day and more");
+    assert!(judge(&[line]).is_err(), "a day and more");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use ntsim::{Announcement, CodePage, ProcessExit, RawBuffer, RawString, Token};
 use ntsim_trials::faults::{self, Error};
 use ntsim_trials::hostile::{self, Case, Generator, Subject};
 use ntsim_trials::load::{self, Load};
-use ntsim_trials::oracle::{FailedCall, Finding, Lines, Oracle};
+use ntsim_trials::oracle::{FailedCall, FailedCalls, Finding, Lines, Oracle};
 use ntsim_trials::{Listen, Target, reload, slots};
 use procmon_oracle::Procmon;
 use proptest::prelude::*;
@@ -45,14 +45,29 @@ fn every_call_that_can_fail_may_fail() {
     assert_eq!(
         points,
         [
+            "load    EtwRegister #1",
+            "load    EtwSetInformation #1",
             "load    MmGetSystemRoutineAddress #1",
+            "load    MmGetSystemRoutineAddress #2",
             "load    PsSetCreateProcessNotifyRoutineEx #1",
+            "create  EtwWrite #1",
+            "create  EtwWrite #2",
             "create  ObOpenObjectByPointer #1",
             "create  ObOpenObjectByPointer #2",
+            "create  ZwOpenProcessTokenEx #1",
+            "create  ZwOpenProcessTokenEx #2",
             "create  ZwQueryInformationProcess #1",
             "create  ZwQueryInformationProcess #2",
             "create  ZwQueryInformationProcess #3",
             "create  ZwQueryInformationProcess #4",
+            "create  ZwQueryInformationToken #1",
+            "create  ZwQueryInformationToken #2",
+            "create  ZwQueryInformationToken #3",
+            "create  ZwQueryInformationToken #4",
+            "create  ZwQueryInformationToken #5",
+            "create  ZwQueryInformationToken #6",
+            "exit    EtwWrite #1",
+            "exit    EtwWrite #2",
         ]
     );
     let not_injected: Vec<&str> = outcome
@@ -62,7 +77,7 @@ fn every_call_that_can_fail_may_fail() {
         .collect();
     assert_eq!(
         not_injected,
-        ["ZwClose", "PsSetCreateProcessNotifyRoutineEx"]
+        ["RtlCopySid", "ZwClose", "PsSetCreateProcessNotifyRoutineEx"]
     );
 }
 
@@ -70,16 +85,19 @@ fn every_call_that_can_fail_may_fail() {
 struct Unforgiving;
 
 impl Oracle for Unforgiving {
-    fn created(&self, announced: &Announcement, _: &[FailedCall], lines: Lines<'_>) -> Finding {
-        PROCMON.created(announced, &[], lines)
+    fn created(&self, announced: &Announcement, _: FailedCalls<'_>, lines: Lines<'_>) -> Finding {
+        PROCMON.created(announced, FailedCalls::NONE, lines)
     }
 }
 
 #[test]
 fn a_failure_that_shows_where_it_must_not_is_found() {
     let outcome = try_driver(&Unforgiving, |target| faults::inject(&target, || ())).unwrap();
-    let (plan, finding) = &outcome.findings[0];
-    assert_eq!(plan[0].point.routine, "ObOpenObjectByPointer");
+    let (_, finding) = outcome
+        .findings
+        .iter()
+        .find(|(plan, _)| plan[0].point.routine == "ObOpenObjectByPointer")
+        .unwrap();
     assert!(finding.contains("ObOpenObjectByPointer"), "{finding}");
     assert!(outcome.total().survived < outcome.total().runs);
 }
@@ -88,7 +106,13 @@ fn a_failure_that_shows_where_it_must_not_is_found() {
 struct Nothing;
 
 impl Oracle for Nothing {
-    fn exited(&self, _: ProcessExit, _: &[FailedCall], _: Lines<'_>) -> Finding {
+    fn exited(
+        &self,
+        _: &Announcement,
+        _: ProcessExit,
+        _: FailedCalls<'_>,
+        _: Lines<'_>,
+    ) -> Finding {
         Err("nothing is right".into())
     }
 }
@@ -242,12 +266,12 @@ fn no_code_page_lets_a_text_forge_a_line() {
 struct Forgetful;
 
 impl Oracle for Forgetful {
-    fn created(&self, announced: &Announcement, _: &[FailedCall], lines: Lines<'_>) -> Finding {
+    fn created(&self, announced: &Announcement, _: FailedCalls<'_>, lines: Lines<'_>) -> Finding {
         let mut announced = announced.clone();
         if let Some(name) = &mut announced.image_file_name {
             name.length = name.length.saturating_sub(2);
         }
-        PROCMON.created(&announced, &[], lines)
+        PROCMON.created(&announced, FailedCalls::NONE, lines)
     }
 }
 
@@ -309,9 +333,17 @@ fn any_string() -> impl Strategy<Value = Option<RawString>> {
 
 fn any_announcement() -> impl Strategy<Value = Announcement> {
     let id = || prop_oneof![3 => (1..0x8000_u64).prop_map(|id| 4 * id), 1 => any::<u64>()];
-    let numbers = (id(), id(), id(), id(), 0..3_u32, any::<(u32, u32, bool)>());
+    let numbers = (
+        id(),
+        id(),
+        id(),
+        id(),
+        0..3_u32,
+        any::<(u32, u32, bool, u64)>(),
+    );
     (numbers, any_string(), any_string()).prop_map(|(numbers, image_file_name, command_line)| {
-        let (process_id, parent, creator, thread, flags, (current, session_id, is_wow64)) = numbers;
+        let (process_id, parent, creator, thread, flags, more) = numbers;
+        let (current, session_id, is_wow64, start_key) = more;
         Announcement {
             process_id,
             current: ClientId {
@@ -330,7 +362,7 @@ fn any_announcement() -> impl Strategy<Value = Announcement> {
             is_wow64,
             session_id,
             token: Token::USER,
-            start_key: None,
+            start_key: Some(start_key),
             creation_status: if flags & 2 == 0 {
                 0
             } else {
@@ -354,7 +386,7 @@ fn whatever_is_announced_is_read_back() {
         })?;
         *told.lock().unwrap() += 1;
         let lines = transcript.take();
-        prop_assert_eq!(PROCMON.created(&announced, &[], &lines), Ok(()));
+        prop_assert_eq!(PROCMON.created(&announced, FailedCalls::NONE, &lines), Ok(()));
     });
     assert!(kernel.unload_driver(driver).unwrap().is_empty());
     let told = told.into_inner().unwrap();

@@ -8,6 +8,11 @@
 /// Sorted by name.
 pub const EXPECTED: &[&str] = &[
     "DbgPrint",
+    "EtwEventEnabled",
+    "EtwRegister",
+    "EtwSetInformation",
+    "EtwUnregister",
+    "EtwWrite",
     "KeQuerySystemTimePrecise",
     "MmGetSystemRoutineAddress",
     "ObOpenObjectByPointer",
@@ -16,6 +21,11 @@ pub const EXPECTED: &[&str] = &[
     "PsGetProcessExitStatus",
     "PsGetProcessExitTime",
     "PsSetCreateProcessNotifyRoutineEx",
+    "RtlCopySid",
     "ZwClose",
-    "memset",
+    "ZwOpenProcessTokenEx",
+    "ZwQueryInformationToken",
 ];
+
+/// What the compiler may call, for a processor or at an optimisation level.
+pub const OF_THE_COMPILER: &[&str] = &["memcpy", "memset"];

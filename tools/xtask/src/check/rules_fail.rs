@@ -116,8 +116,8 @@ fn a_changed_byte() {
 #[test]
 fn too_large() {
     let mut image = driver();
-    image.bytes.resize(16 * 1024, 0);
-    assert_eq!(broken(&sign_off(image)), ["smaller than 16 KiB"]);
+    image.bytes.resize(16 * 1024 + 8, 0);
+    assert_eq!(broken(&sign_off(image)), ["at most 16 KiB"]);
 }
 
 #[test]
