@@ -20,6 +20,7 @@ mod lint;
 mod mutants;
 mod package;
 mod progress;
+mod readers;
 mod repository;
 mod reproduce;
 mod run;
@@ -56,6 +57,7 @@ enum Verb {
     Stress(trial::Stress),
     Fuzz(trial::Fuzz),
     Wine(wine::Wine),
+    Readers(readers::Readers),
     Bench(bench::Bench),
     Mutants(mutants::Mutants),
     Reproduce(reproduce::Reproduce),
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
         Verb::Stress(verb) => verb.execute(),
         Verb::Fuzz(verb) => verb.execute(),
         Verb::Wine(verb) => verb.execute(),
+        Verb::Readers(verb) => verb.execute(),
         Verb::Bench(verb) => verb.execute(),
         Verb::Mutants(verb) => verb.execute(),
         Verb::Reproduce(verb) => verb.execute(),

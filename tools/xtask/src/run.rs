@@ -190,7 +190,7 @@ fn build_ntsim_for(arch: Arch) -> Result<Command> {
 }
 
 /// Builds the embedded kernel and gives its program's path.
-fn build_ntsim() -> Result<PathBuf> {
+pub fn build_ntsim() -> Result<PathBuf> {
     command::run(
         "build ntsim",
         cross::host_cargo()

@@ -19,10 +19,10 @@ use crate::exit::Finding;
 use crate::images::Images;
 use crate::kit::Kit;
 use crate::toolchain::{
-    CLANG, CLIPPY, LLVM_DLLTOOL, MINGW_GCC, Need, OPENSSL, OSSLSIGNCODE, PIP, RUSTFMT, WINE,
-    provide,
+    CLANG, CLIPPY, LLVM_DLLTOOL, MINGW_GCC, Need, OPENSSL, OSSLSIGNCODE, PIP, PYTHON, RUSTFMT,
+    WINE, provide,
 };
-use crate::{bench, check, command, fmt, lint, progress, repository, wine};
+use crate::{bench, check, command, fmt, lint, progress, readers, repository, wine};
 
 /// Test everything: formats, lints, the image, the driver and the tools
 ///
@@ -39,12 +39,13 @@ pub struct Test {
 }
 
 /// How many steps there are, and how many of them run ARM64 programs.
-const STEPS: u64 = 16;
+const STEPS: u64 = 17;
 const EMULATED_STEPS: u64 = 3;
 
 /// What needs tools that some machines do without.
 const EMULATED: &str = "unit and integration tests on ARM64, emulated";
 const IN_WINE: &str = "the driver as a service in Wine";
+const BY_READERS: &str = "the driver's events in public readers of event trace logs";
 
 impl Test {
     pub fn execute(self) -> Result<()> {
@@ -116,6 +117,7 @@ fn provide_all() -> Result<Result<()>> {
     // server, it would keep the rest from being installed together.
     let in_wine: [&dyn Need; 3] = [&WINE, &MINGW_GCC, &PIP];
     wanted.extend(in_wine);
+    wanted.push(&PYTHON);
     if provide(&wanted).is_ok() {
         return Ok(Ok(()));
     }
@@ -169,7 +171,16 @@ fn test_on_host(steps: &Steps, images: &Receiver<Images>) -> Result<()> {
     })?;
     steps.run("measure what is the same on every machine", || {
         bench::measure(&images.release, &["--counts".into(), "--check".into()])
-    })
+    })?;
+    match readers::environment() {
+        Ok(python) => steps.run(BY_READERS, || {
+            readers::verify(&python, &images.release).map(drop)
+        }),
+        Err(why) => {
+            steps.skip(BY_READERS, 1, &why);
+            Ok(())
+        }
+    }
 }
 
 /// The ARM64 images in the embedded kernel, emulated.
