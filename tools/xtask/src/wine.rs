@@ -12,7 +12,6 @@ mod kernel;
 mod libclang;
 mod life_cycle;
 mod prefix;
-mod provider;
 mod refusal;
 mod scripts;
 mod service;
@@ -53,7 +52,6 @@ const CASES: &[Case] = &[
         "a driver that refuses to load does not start",
         refusal::check,
     ),
-    ("a driver registers an ETW provider", provider::check),
     (
         "setupapi installs procmon.inf and the service starts",
         installation::check,

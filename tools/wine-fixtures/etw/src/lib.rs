@@ -1,5 +1,5 @@
 //! The kernel's ETW routines, which Wine 8 lacks, without any session: providers
-//! register and unregister, and no event is enabled.
+//! register and unregister.
 
 #![no_std]
 
@@ -74,13 +74,6 @@ pub extern "system" fn EtwSetInformation(
     } else {
         STATUS_INVALID_HANDLE
     }
-}
-
-/// Whether a session listens to an event: none does.
-// SAFETY: Nothing else has this name.
-#[unsafe(no_mangle)]
-pub extern "system" fn EtwEventEnabled(_handle: u64, _descriptor: *const c_void) -> u8 {
-    0
 }
 
 #[panic_handler]

@@ -15,8 +15,6 @@ pub struct Fixtures {
     pub procmon: PathBuf,
     /// A driver whose `DriverEntry` fails.
     pub refuser: PathBuf,
-    /// A driver that registers an ETW provider.
-    pub provider: PathBuf,
     /// The kernel's routines that Wine lacks.
     pub etw: PathBuf,
     /// A program that does what `install.cmd` asks of certutil.
@@ -43,7 +41,6 @@ impl Fixtures {
         Ok(Self {
             procmon: procmon.to_owned(),
             refuser: built.join("refuser.dll"),
-            provider: built.join("provider.dll"),
             etw: built.join("etw.dll"),
             certutil: built.join("certutil.exe"),
             bcryptprimitives: built.join("bcryptprimitives.dll"),
