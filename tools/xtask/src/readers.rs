@@ -72,7 +72,7 @@ pub fn environment() -> Result<PathBuf> {
         "download the readers from PyPI",
         Command::new(&own_python)
             .args(["-m", "pip", "install", "--disable-pip-version-check"])
-            .args(["--no-deps", "--requirement"])
+            .args(["--retries=2", "--no-deps", "--requirement"])
             .arg(&requirements),
     )?;
     fs::write(&installed, wanted)
