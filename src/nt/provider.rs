@@ -44,7 +44,8 @@ impl Provider {
     ///
     /// # Errors
     ///
-    /// What `EtwRegister` returns, such as `STATUS_NO_MEMORY`.
+    /// What `EtwRegister` or `EtwSetInformation` returns, such as
+    /// `STATUS_NO_MEMORY`.
     ///
     /// [EtwRegister](https://learn.microsoft.com/windows-hardware/drivers/ddi/wdm/nf-wdm-etwregister)
     pub fn register(&'static self) -> Result<ProviderRegistration, Failure> {
@@ -55,15 +56,17 @@ impl Provider {
             unsafe { EtwRegister(&raw const self.id, None, ptr::null_mut(), &raw mut handle) };
         Failure::check(c"EtwRegister", status)?;
         self.handle.store(handle, Ordering::Release);
-        self.set_traits(handle);
-        Ok(ProviderRegistration(self))
+        // Dropped, it is unregistered again.
+        let registration = ProviderRegistration(self);
+        self.set_traits(handle)?;
+        Ok(registration)
     }
 
-    /// Tells the name of the provider to the sessions that record it. Where this
-    /// fails it is in each event still.
+    /// Tells the provider's name to the sessions that record it, and that its
+    /// events describe themselves.
     ///
     /// [EventProviderSetTraits](https://learn.microsoft.com/windows/win32/api/evntprov/ne-evntprov-event_info_class)
-    fn set_traits(&self, handle: REGHANDLE) {
+    fn set_traits(&self, handle: REGHANDLE) -> Result<(), Failure> {
         #[expect(
             clippy::cast_possible_truncation,
             reason = "traits count their bytes by 16 bits"
@@ -72,8 +75,9 @@ impl Provider {
         let traits: *const c_void = self.traits.as_ptr().cast();
         // SAFETY: The handle is registered, and the traits are read only and as
         // long as is said.
-        let _ =
+        let status =
             unsafe { EtwSetInformation(handle, EventProviderSetTraits, traits.cast_mut(), length) };
+        Failure::check(c"EtwSetInformation", status)
     }
 
     /// Whether a session records such an event.

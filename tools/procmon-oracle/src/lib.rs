@@ -1,5 +1,6 @@
-//! What procmon has to print.
+//! What procmon has to print, and which events it has to write.
 
+mod events;
 mod monitor;
 
 use bstr::BString;
@@ -8,10 +9,12 @@ use procmon_log::line::{Bits, Destroy, Detail, Failure, Integrity, NotLoaded, Si
 use procmon_log::{Created, Event, Line, text};
 
 use ntsim::nt::{self, NtStatus, Token};
+use ntsim::tracing::TraceRecord;
 use ntsim::{Announcement, RawBuffer, RawString};
 use ntsim::{CodePage, ProcessExit};
-use ntsim_trials::oracle::{FailedCall, FailedCalls, Finding, Lines, Monitor, Oracle};
+use ntsim_trials::oracle::{Cause, FailedCall, FailedCalls, Finding, Lines, Monitor, Oracle};
 
+use events::{Heard, Seen};
 use monitor::LogMonitor;
 
 /// Judges procmon by its documentation.
@@ -90,6 +93,35 @@ impl Oracle for Procmon {
         same(&only(lines)?, &Line::Unloaded(Unloaded { created, exited }))
     }
 
+    fn traced(
+        &self,
+        cause: Cause<'_>,
+        failed: FailedCalls<'_>,
+        records: &[TraceRecord],
+    ) -> Finding {
+        let mut expected = match cause {
+            Cause::Load | Cause::Unload => Vec::new(),
+            Cause::Create(announced) => {
+                let line = self.expected(announced, failed);
+                events::created(announced, &line, failed)
+            }
+            Cause::Exit(announced, exit) => {
+                events::exited(exit, start_key(announced, failed.loading))
+            }
+        };
+        let mut number = 0;
+        expected.retain(|_| {
+            number += 1;
+            let is_lost = |call: &FailedCall| call.routine == "EtwWrite" && call.nth == number;
+            !failed.now.iter().any(is_lost)
+        });
+        let mut seen = Seen::default();
+        for (record, expected) in records.iter().zip(&expected) {
+            expected.compare(&Heard::new(&record.event())?, &mut seen)?;
+        }
+        same(&records.len(), &expected.len())
+    }
+
     fn refused_a_slot(&self, lines: Lines<'_>) -> Finding {
         let expected = NotLoaded {
             failure: Failure {
@@ -107,12 +139,9 @@ impl Oracle for Procmon {
 }
 
 /// Whether the driver is not loaded where this call fails: it does without the
-/// second routine that it looks up, and without its traits at ETW.
+/// second routine that it looks up.
 fn stops_the_load(failed: &FailedCall) -> bool {
-    match failed.routine {
-        "MmGetSystemRoutineAddress" => failed.nth != LOOKS_UP_START_KEY,
-        routine => routine != "EtwSetInformation",
-    }
+    failed.routine != "MmGetSystemRoutineAddress" || failed.nth != LOOKS_UP_START_KEY
 }
 
 /// Which look-up of the driver's is that of `PsGetProcessStartKey`.

@@ -7,9 +7,12 @@ use dashmap::DashMap;
 use procmon_log::Line;
 use procmon_log::line::{Destroy, Unloaded};
 
+use super::events::{self, Expected, Heard, Seen};
 use super::{Procmon, same};
 use ntsim::Announcement;
+use ntsim::tracing::TraceEvent;
 use ntsim::{ProcessCreation, ProcessExit};
+use ntsim_trials as trials;
 use ntsim_trials::oracle::{FailedCalls, Finding, Monitor};
 
 /// Follows procmon's log.
@@ -33,6 +36,47 @@ struct Process {
     printed: usize,
     start_key: Option<u64>,
     exit: Exit,
+    events: Events,
+}
+
+/// What a session hears of the last event of a process.
+#[derive(Default)]
+struct Events {
+    due: Vec<Expected>,
+    /// How many of them, from the first, were heard or cannot be any more.
+    passed: usize,
+    heard: usize,
+    seen: Seen,
+}
+
+impl Events {
+    fn is_due(&mut self, due: Vec<Expected>) {
+        self.due = due;
+        self.passed = 0;
+        self.heard = 0;
+    }
+
+    /// A session may have begun to listen after some of them.
+    fn hear(&mut self, event: &Heard) -> Finding {
+        let mut finding = Err(format!("{event}: no event is due"));
+        for (index, expected) in self.due.iter().enumerate().skip(self.passed) {
+            finding = expected.compare(event, &mut self.seen);
+            if finding.is_ok() {
+                self.passed = index + 1;
+                self.heard += 1;
+                break;
+            }
+        }
+        finding
+    }
+
+    fn are_complete(&self, heard: trials::Heard, has_to_report: bool) -> bool {
+        match heard {
+            trials::Heard::All => self.heard == self.due.len() || !has_to_report && self.heard == 0,
+            trials::Heard::Nothing => self.heard == 0,
+            trials::Heard::Parts => true,
+        }
+    }
 }
 
 enum Exit {
@@ -130,6 +174,10 @@ impl Monitor for LogMonitor {
             printed: 0,
             start_key: created.detail.start_key,
             exit: Exit::NotYet,
+            events: Events {
+                due: events::created(&announced, &created, FailedCalls::NONE),
+                ..Events::default()
+            },
         };
         self.processes.insert(process_id, process);
     }
@@ -143,6 +191,8 @@ impl Monitor for LogMonitor {
 
     fn exiting(&self, exit: ProcessExit) {
         if let Some(mut process) = self.processes.get_mut(&exit.process_id) {
+            let due = events::exited(exit, process.start_key);
+            process.events.is_due(due);
             process.exit = Exit::Due(Destroy {
                 start_key: process.start_key,
                 ..Procmon::destroy(exit)
@@ -173,6 +223,30 @@ impl Monitor for LogMonitor {
             (_, Some(pid)) => self.of_process(pid, line, message),
             (_, None) => Err(format!("{line:?} of no event")),
         }
+    }
+
+    fn wrote(&self, event: &TraceEvent<'_>) -> Finding {
+        let event = Heard::new(event)?;
+        let of_no_process = || format!("{event}: of no process");
+        let process_id = event.process_id().ok_or_else(of_no_process)?;
+        let mut process = self
+            .processes
+            .get_mut(&process_id)
+            .ok_or_else(of_no_process)?;
+        process.events.hear(&event)
+    }
+
+    fn traced(&self, process_id: u32, heard: trials::Heard) -> Finding {
+        let process = self.processes.get(&process_id);
+        let process = process.ok_or_else(|| format!("{process_id:#x}: no such process"))?;
+        let events = &process.events;
+        if events.are_complete(heard, self.is_complete) {
+            return Ok(());
+        }
+        let (count, due) = (events.heard, events.due.len());
+        Err(format!(
+            "{process_id:#x}: {count} of {due} events heard by a session that heard {heard:?}"
+        ))
     }
 
     fn reported(&self) -> u64 {
