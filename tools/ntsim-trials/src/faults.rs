@@ -246,14 +246,19 @@ pub fn inject(target: &Target<'_>, mut progress: impl FnMut()) -> Result<Outcome
         observe(&mut single.record, &mut outcome);
         let tally = outcome.points.entry(first.point).or_default();
         tally.count(&single.finding);
+        let is_first_status = tally.runs == 1;
         outcome.note(&[first], single.finding);
+        // Pairs fail with one status each: what a status changes shows alone.
+        if !is_first_status {
+            continue;
+        }
         let after = single
             .record
             .seen
             .iter()
             .skip_while(|seen| seen.point != first.point)
             .skip(1);
-        for second in after.copied().flat_map(Seen::faults) {
+        for second in after.filter_map(|seen| seen.faults().next()) {
             let plan = [first, second];
             let mut pair = script.run(&plan)?;
             progress();
