@@ -148,7 +148,7 @@ fn test_on_windows_target(
     steps.run("lint the driver for ARM64", || lint::driver(&arm64))?;
     match WINE.get() {
         Ok(wine) => {
-            let verify = || wine::verify(wine, &x64, &images.release, false);
+            let verify = || wine::verify(wine, &x64, &images.release);
             for (case, why) in steps.run(IN_WINE, verify)?.skipped {
                 steps.skip(case, 0, &why);
             }

@@ -20,7 +20,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Error, Result};
+use anyhow::{Error, Result, ensure};
 use clap::Args;
 
 use self::fixtures::Fixtures;
@@ -28,13 +28,16 @@ use self::prefix::Prefix;
 use crate::arch::Arch;
 use crate::build::{self, Profile};
 use crate::cross::Cross;
-use crate::exit::Finding;
+use crate::exit::{Finding, Usage};
 use crate::progress;
 use crate::toolchain::{self, WINE};
 
 /// Load procmon.sys through Wine's service manager and check what it reports.
 #[derive(Args)]
 pub struct Wine {
+    /// Run the cases whose names contain one of these; all, unless some are given
+    #[arg(value_name = "FILTER")]
+    filters: Vec<String>,
     /// Keep the Wine prefix, target/wine/prefix, to look into it afterwards
     #[arg(long)]
     keep: bool,
@@ -75,7 +78,22 @@ impl Wine {
         let wine = WINE.get()?;
         let cross = Cross::new(Arch::X64)?;
         let procmon = build::driver(&cross, Profile::Release)?;
-        let done = verify(wine, &cross, &procmon, self.keep)?;
+        let is_wanted = |what: &str| {
+            self.filters.is_empty() || self.filters.iter().any(|filter| what.contains(filter))
+        };
+        let cases: Vec<Case> = CASES
+            .iter()
+            .copied()
+            .filter(|(what, _)| is_wanted(what))
+            .collect();
+        ensure!(
+            !cases.is_empty(),
+            Usage(format!(
+                "no case has {} in its name",
+                self.filters.join(" or ")
+            ))
+        );
+        let done = verify_some(&cases, wine, &cross, &procmon, self.keep)?;
         println!("what Wine printed: {}", done.logs.display());
         Ok(())
     }
@@ -106,13 +124,23 @@ pub struct Done {
 /// # Errors
 ///
 /// When a case fails.
-pub fn verify(wine: toolchain::Wine, cross: &Cross, procmon: &Path, keep: bool) -> Result<Done> {
+pub fn verify(wine: toolchain::Wine, cross: &Cross, procmon: &Path) -> Result<Done> {
+    verify_some(CASES, wine, cross, procmon, false)
+}
+
+fn verify_some(
+    cases: &[Case],
+    wine: toolchain::Wine,
+    cross: &Cross,
+    procmon: &Path,
+    keep: bool,
+) -> Result<Done> {
     let fixtures = Fixtures::build(cross, procmon)?;
     let prefix = Prefix::create(wine, keep)?;
     kernel::extend(&prefix, &fixtures)?;
     let logs = prefix.logs().to_owned();
     let mut skipped = Vec::new();
-    for (what, check) in CASES {
+    for (what, check) in cases {
         let start = Instant::now();
         match check(&prefix, &fixtures) {
             Ok(()) => {
