@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use bstr::ByteSlice;
 use etl::tracelogging::{Decoded, InType, OutType, Value, decode};
-use etl::{Event as EtlEvent, Item};
 use ntsim::nt::{Sid, Token};
 use ntsim::tracing::{EventDescriptor, TraceEvent};
 use ntsim::{Announcement, ProcessExit};
@@ -15,7 +15,9 @@ use super::{LONGEST_LIFETIME_MS, characters, start_key};
 
 /// The provider of all events.
 const PROVIDER: &str = "{95487dfb-e18a-5672-3d3d-e7b3a4901f38}";
-const PROVIDER_NAME: &str = "Procmon-Driver";
+
+/// Its traits: their own size, and its name.
+const TRAITS: &[u8] = b"\x11\0Procmon-Driver\0";
 
 /// The most UTF-16 units of a text in one event.
 const UNITS: usize = 7_000;
@@ -97,15 +99,9 @@ impl Heard {
     /// Where it is not an event of procmon's provider.
     pub fn new(event: &TraceEvent<'_>) -> Result<Self, String> {
         let provider = event.provider.to_string();
-        let traits = event.traits.unwrap_or_default();
-        let items = [Item::traits(traits)];
-        let name = EtlEvent {
-            items: items.to_vec(),
-            ..EtlEvent::default()
-        };
-        let name = name.provider_name();
-        if !provider.eq_ignore_ascii_case(PROVIDER) || name != Some(PROVIDER_NAME) {
-            return Err(format!("an event of the provider {provider} {name:?}"));
+        if !provider.eq_ignore_ascii_case(PROVIDER) || event.traits != Some(TRAITS) {
+            let traits = event.traits.map(ByteSlice::as_bstr);
+            return Err(format!("an event of the provider {provider}, {traits:?}"));
         }
         let schema = event
             .schema

@@ -1,7 +1,9 @@
 //! The oracle, with the driver that ships: it accepts what the driver prints, in
 //! the trials too, and nothing else.
 
+mod events;
 mod every_byte;
+mod microsoft;
 mod trials;
 
 use std::sync::Arc;
