@@ -12,7 +12,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::connector::{Connector, OpenError};
 use crate::procfs::{self, ProcessView};
-use crate::tracker::{Look, Tracker};
+use crate::tracker::{ProcessReader, Tracker};
 use crate::{Next, ProcessEvent, ProcessSource, SourceError};
 use ntsim::nt::SystemTime;
 
@@ -166,7 +166,7 @@ fn be_prompt() {
 
 struct Proc;
 
-impl Look for Proc {
+impl ProcessReader for Proc {
     fn process(&self, process_id: u32) -> Option<ProcessView> {
         ProcessView::read(process_id)
     }

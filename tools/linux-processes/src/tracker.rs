@@ -11,7 +11,7 @@ use ntsim::nt::{ClientId, SYSTEM_PROCESS, SystemTime};
 use ntsim::{ProcessCreation, ProcessExit};
 
 /// What is read of a process at the moment of an event.
-pub trait Look {
+pub trait ProcessReader {
     /// Its view; `None` where it is gone.
     fn process(&self, process_id: u32) -> Option<ProcessView>;
     /// Its threads; `None` where it is gone.
@@ -29,11 +29,11 @@ struct Process {
     threads: HashSet<u32>,
     creator: ClientId,
     created: SystemTime,
-    standing: Standing,
+    state: State,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Standing {
+enum State {
     /// Forked, and its parent's image still: no process in NT's sense yet.
     Forked,
     /// As `Forked`, but it has made processes itself, so that it is known.
@@ -46,8 +46,13 @@ enum Standing {
 
 impl Tracker {
     /// Takes a process that was there before.
-    pub fn seed(&mut self, process_id: u32, look: &impl Look, events: &mut Vec<ProcessEvent>) {
-        let (Some(view), Some(threads)) = (look.process(process_id), look.threads(process_id))
+    pub fn seed(
+        &mut self,
+        process_id: u32,
+        reader: &impl ProcessReader,
+        events: &mut Vec<ProcessEvent>,
+    ) {
+        let (Some(view), Some(threads)) = (reader.process(process_id), reader.threads(process_id))
         else {
             return;
         };
@@ -58,10 +63,10 @@ impl Tracker {
                 thread: view.parent_process_id,
             },
             created: 0,
-            standing: Standing::Kernel,
+            state: State::Kernel,
         };
         if !view.is_kernel_thread {
-            process.standing = Standing::Known;
+            process.state = State::Known;
             let creation = self.creation(process_id, &process, Some(view));
             events.push(ProcessEvent::Adopt(ProcessCreation {
                 create_time: None,
@@ -76,7 +81,7 @@ impl Tracker {
         &mut self,
         time: SystemTime,
         message: Message,
-        look: &impl Look,
+        reader: &impl ProcessReader,
         events: &mut Vec<ProcessEvent>,
     ) {
         match message {
@@ -88,7 +93,7 @@ impl Tracker {
                     process.threads.insert(child.thread);
                 }
             }
-            Message::Exec { thread } => self.exec(time, thread.process, look, events),
+            Message::Exec { thread } => self.exec(time, thread.process, reader, events),
             Message::Exit { thread, status } => self.exit(thread, status, events),
             Message::Other => {}
         }
@@ -96,12 +101,12 @@ impl Tracker {
 
     /// After messages were lost, and all that came were taken: looks which
     /// processes are gone.
-    pub fn recover(&mut self, look: &impl Look, events: &mut Vec<ProcessEvent>) {
+    pub fn recover(&mut self, reader: &impl ProcessReader, events: &mut Vec<ProcessEvent>) {
         self.processes.retain(|&process_id, process| {
-            let threads = look.threads(process_id);
+            let threads = reader.threads(process_id);
             let is_there = threads.is_some();
             process.threads = threads.unwrap_or_default().into_iter().collect();
-            if !is_there && matches!(process.standing, Standing::Known | Standing::Creator) {
+            if !is_there && matches!(process.state, State::Known | State::Creator) {
                 events.push(ProcessEvent::Forget { process_id });
             }
             is_there
@@ -115,21 +120,21 @@ impl Tracker {
         process_id: u32,
         events: &mut Vec<ProcessEvent>,
     ) {
-        let standing = match self.processes.get(&creator.process) {
-            Some(parent) if parent.standing == Standing::Kernel => Standing::Kernel,
-            _ => Standing::Forked,
+        let state = match self.processes.get(&creator.process) {
+            Some(parent) if parent.state == State::Kernel => State::Kernel,
+            _ => State::Forked,
         };
         let process = Process {
             threads: HashSet::from([process_id]),
             creator,
             created: time,
-            standing,
+            state,
         };
         match self.processes.get(&process_id) {
             // Seen in /proc already, while the watch began.
             Some(before) if before.created == 0 => return,
             // The identifier is used again, so the exit was lost.
-            Some(before) if matches!(before.standing, Standing::Known | Standing::Creator) => {
+            Some(before) if matches!(before.state, State::Known | State::Creator) => {
                 events.push(ProcessEvent::Forget { process_id });
             }
             _ => {}
@@ -141,17 +146,17 @@ impl Tracker {
         &mut self,
         time: SystemTime,
         process_id: u32,
-        look: &impl Look,
+        reader: &impl ProcessReader,
         events: &mut Vec<ProcessEvent>,
     ) {
         if let Some(process) = self.processes.get_mut(&process_id) {
             // Exec ends every other thread.
             process.threads = HashSet::from([process_id]);
-            if process.standing == Standing::Known {
+            if process.state == State::Known {
                 return;
             }
         }
-        let view = look.process(process_id);
+        let view = reader.process(process_id);
         let mut process = self.processes.remove(&process_id).unwrap_or_else(|| {
             // Its fork was lost: the parent of now is the best that is known.
             let parent = view.as_ref().map_or(0, |view| view.parent_process_id);
@@ -162,15 +167,15 @@ impl Tracker {
                     thread: parent,
                 },
                 created: time,
-                standing: Standing::Forked,
+                state: State::Forked,
             }
         });
-        self.make_creator_known(process.creator.process, look, events);
-        if process.standing == Standing::Creator {
+        self.make_creator_known(process.creator.process, reader, events);
+        if process.state == State::Creator {
             // Known by its parent's image until now.
             events.push(ProcessEvent::Forget { process_id });
         }
-        process.standing = Standing::Known;
+        process.state = State::Known;
         events.push(ProcessEvent::Create(
             self.creation(process_id, &process, view),
         ));
@@ -182,15 +187,15 @@ impl Tracker {
     fn make_creator_known(
         &mut self,
         process_id: u32,
-        look: &impl Look,
+        reader: &impl ProcessReader,
         events: &mut Vec<ProcessEvent>,
     ) {
         let Some(mut creator) = self.processes.remove(&process_id) else {
             return;
         };
-        if creator.standing == Standing::Forked {
-            creator.standing = Standing::Creator;
-            let view = look.process(process_id);
+        if creator.state == State::Forked {
+            creator.state = State::Creator;
+            let view = reader.process(process_id);
             events.push(ProcessEvent::Adopt(
                 self.creation(process_id, &creator, view),
             ));
@@ -207,14 +212,14 @@ impl Tracker {
         if !process.threads.is_empty() {
             return;
         }
-        match process.standing {
-            Standing::Known => events.push(ProcessEvent::Exit(ProcessExit {
+        match process.state {
+            State::Known => events.push(ProcessEvent::Exit(ProcessExit {
                 process_id,
                 thread_id: thread.thread,
                 exit_status: status::of_wait(word),
             })),
-            Standing::Creator => events.push(ProcessEvent::Forget { process_id }),
-            Standing::Forked | Standing::Kernel => {}
+            State::Creator => events.push(ProcessEvent::Forget { process_id }),
+            State::Forked | State::Kernel => {}
         }
         self.processes.remove(&process_id);
     }
@@ -227,7 +232,7 @@ impl Tracker {
     ) -> ProcessCreation {
         let mut creator = process.creator;
         if let Some(parent) = self.processes.get(&creator.process)
-            && parent.standing == Standing::Kernel
+            && parent.state == State::Kernel
         {
             creator.process = SYSTEM_PROCESS;
         }
@@ -264,7 +269,7 @@ mod tests {
     /// are kernel threads but 1, those above 900 are gone.
     struct Machine;
 
-    impl Look for Machine {
+    impl ProcessReader for Machine {
         fn process(&self, process_id: u32) -> Option<ProcessView> {
             (process_id < 900).then(|| ProcessView {
                 image_file_name: Some(format!("/{process_id}").encode_utf16().collect()),
