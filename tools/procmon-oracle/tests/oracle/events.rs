@@ -12,6 +12,7 @@ use ntsim::nt::{ClientId, Guid, Sid, Token};
 use ntsim::tracing::{EventDescriptor, TraceRecord, TraceSettings, TraceTranscript};
 use ntsim::{Announcement, CodePage, DriverId, Held, Kernel, LoadError};
 use ntsim::{ProcessCreation, ProcessExit};
+use ntsim_trials::Heard;
 use ntsim_trials::oracle::{Cause, FailedCall, FailedCalls, Finding, Oracle};
 use procmon_log::Line;
 use procmon_oracle::Procmon;
@@ -279,6 +280,53 @@ fn every_byte_of_the_events_is_judged() {
         &events,
         |_| true,
         |events| judge(Cause::Exit(&announced, exit), events),
+    );
+    machine.unload(driver);
+}
+
+/// The first finding under load, where a session hears `created` for `process` and
+/// `exited` for its exit.
+fn monitored(
+    process: &ProcessCreation,
+    exit: ProcessExit,
+    [created, exited]: [&[TraceRecord]; 2],
+) -> Finding {
+    let monitor = ORACLE.monitor(true).unwrap();
+    let hear = |events: &[TraceRecord]| {
+        let mut events = events.iter().map(TraceRecord::event);
+        events.try_for_each(|event| monitor.wrote(&event))?;
+        monitor.traced(process.process_id, Heard::All)
+    };
+    monitor.loading();
+    monitor.creating(process);
+    hear(created)?;
+    monitor.exiting(exit);
+    hear(exited)
+}
+
+#[test]
+fn every_byte_of_the_events_is_judged_under_load() {
+    let machine = Machine::listening();
+    let driver = machine.load();
+    let process = unusual(UNITS + 1);
+    let exit = ProcessExit {
+        process_id: process.process_id,
+        thread_id: 0x1a30,
+        exit_status: 3,
+    };
+    machine.kernel.create_process(&process).unwrap();
+    let created = machine.events.take();
+    machine.kernel.exit_process(exit).unwrap();
+    let exited = machine.events.take();
+    judge_each_alteration(
+        &created,
+        |at| at < 256 || at.is_multiple_of(491),
+        |created| monitored(&process, exit, [created, &exited]),
+    );
+    judge_each_alteration(
+        &exited,
+        |_| true,
+        |exited| monitored(&process, exit, [&created, exited]),
     );
     machine.unload(driver);
 }
