@@ -3,7 +3,8 @@
 //! be left unjudged.
 
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use etl::tracelogging::{Value, decode};
 use ntsim::dbg::Transcript;
@@ -30,43 +31,60 @@ const BUFFER_SIZE: usize = 32 * 1024;
 /// The most units of a text in one event.
 pub const UNITS: usize = 7_000;
 
-/// Counts the driver's calls, and has one fail.
+/// Counts the driver's calls, has one fail, and does something before one.
 #[derive(Default)]
 struct Calls(Mutex<CallsState>);
+
+type Act = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct CallsState {
     /// Since the last time.
     made: Vec<&'static str>,
+    /// The routine, and how many calls of it are left until that one.
     to_fail: Option<(&'static str, u32)>,
+    before: Option<(&'static str, Act)>,
 }
 
 impl Calls {
+    fn state(&self) -> MutexGuard<'_, CallsState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn fail(&self, routine: &'static str, nth: u32) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.to_fail = Some((routine, nth));
+        self.state().to_fail = Some((routine, nth));
+    }
+
+    /// Does something before the next call of `routine` is carried out.
+    fn before(&self, routine: &'static str, act: impl FnOnce() + Send + 'static) {
+        self.state().before = Some((routine, Box::new(act)));
     }
 
     /// The calls since the last time; none fails any more.
     fn take(&self) -> Vec<&'static str> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut *state).made
+        std::mem::take(&mut *self.state()).made
     }
 }
 
 impl Interceptor for Calls {
     fn called(&self, call: &DriverCall) -> Interception {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.made.push(call.routine);
-        let nth = state.made.iter().filter(|&&made| made == call.routine);
-        match state.to_fail {
-            Some((routine, to_fail))
-                if routine == call.routine && nth.count() == to_fail as usize =>
-            {
-                Interception::Fail(STATUS_INSUFFICIENT_RESOURCES)
-            }
-            _ => Interception::Proceed,
+        let is_this = |routine: &str| routine == call.routine;
+        let act = self.state().before.take_if(|(routine, _)| is_this(routine));
+        if let Some((_, act)) = act {
+            act();
         }
+        let mut state = self.state();
+        state.made.push(call.routine);
+        if let Some((routine, left)) = &mut state.to_fail
+            && is_this(routine)
+        {
+            *left -= 1;
+            if *left == 0 {
+                state.to_fail = None;
+                return Interception::Fail(STATUS_INSUFFICIENT_RESOURCES);
+            }
+        }
+        Interception::Proceed
     }
 }
 
@@ -499,4 +517,23 @@ fn a_load_that_fails_leaves_no_provider() {
         };
         assert_eq!(machine.kernel.held(), nothing, "{routine}");
     }
+}
+
+#[test]
+fn events_are_written_until_the_callback_is_removed() {
+    let machine = Machine::listening();
+    let driver = machine.load();
+    let process = unusual(40);
+    let announced = Announcement::from(&process);
+    let kernel = Arc::clone(&machine.kernel);
+    let create = move || {
+        let created = thread::spawn(move || kernel.create_process(&process));
+        created.join().unwrap().unwrap();
+    };
+    let remove = "PsSetCreateProcessNotifyRoutineEx";
+    machine.calls.before(remove, create);
+    let left = machine.kernel.unload_driver(driver).unwrap();
+    assert!(left.is_empty(), "{left:?}");
+    let events = machine.events.take();
+    assert_eq!(judge(Cause::Create(&announced), &events), Ok(()));
 }

@@ -358,7 +358,7 @@ pub const DEFECTS: &[Defect] = &[
         "const PROVIDER_NAME: &str = \"Procmon Driver\";",
     ),
     defect(
-        "event written whether or not a session listens",
+        "creation written whether or not a session listens",
         "src/trace.rs",
         "if PROVIDER.is_enabled(&PROCESS_CREATE) {",
         "if PROVIDER.is_enabled(&PROCESS_CREATE) || true {",
@@ -525,5 +525,59 @@ struct CreateData",
         "create_time: 1,
         start_key: event.start_key.unwrap_or_default(),
         lifetime_ms",
+    ),
+    defect(
+        "provider unregistered before the callback is removed",
+        "src/lib.rs",
+        "        if let Err(failure) = self.notify.remove() {
+            report::not_removed(failure);
+        }
+        drop(self.provider);
+",
+        "        drop(self.provider);
+        if let Err(failure) = self.notify.remove() {
+            report::not_removed(failure);
+        }
+",
+    ),
+    defect(
+        "exit written whether or not a session listens",
+        "src/trace.rs",
+        "if PROVIDER.is_enabled(&PROCESS_EXIT) {",
+        "if PROVIDER.is_enabled(&PROCESS_EXIT) || true {",
+    ),
+    defect(
+        "rest of a command line written before that of a name",
+        "src/trace.rs",
+        "    write_rest(event, TextField::ImageName, name.rest);
+    write_rest(event, TextField::CommandLine, command_line.rest);
+",
+        "    write_rest(event, TextField::CommandLine, command_line.rest);
+    write_rest(event, TextField::ImageName, name.rest);
+",
+    ),
+    defect(
+        "flag of a name that continues missing",
+        "src/trace.rs",
+        "flag(flags::NAME_CONTINUES, !name.rest.is_empty())",
+        "flag(flags::NAME_CONTINUES, false)",
+    ),
+    defect(
+        "flag of a 32-bit process missing",
+        "src/trace.rs",
+        "flag(flags::WOW64, is_wow64)",
+        "flag(flags::WOW64, false)",
+    ),
+    defect(
+        "flag of an unknown bitness missing",
+        "src/trace.rs",
+        "flag(flags::BITNESS_UNKNOWN, event.is_wow64.is_err())",
+        "flag(flags::BITNESS_UNKNOWN, false)",
+    ),
+    defect(
+        "flag of an unknown session missing",
+        "src/trace.rs",
+        "flag(flags::SESSION_UNKNOWN, event.session.is_none())",
+        "flag(flags::SESSION_UNKNOWN, false)",
     ),
 ];
