@@ -176,8 +176,9 @@ impl Measured {
             },
             Section {
                 title: "Builds",
-                note: "Cold: a copy of the sources with nothing built, not even `cargo xtask`; \
-                       what is downloaded and installed is there.",
+                note: "README's commands on a fresh Debian 12 with Rust from rustup and without \
+                       package lists, the run for 10 seconds; downloads and installations \
+                       included.",
                 plot: None,
                 layout: Layout::List,
                 figures: self.builds.clone(),
