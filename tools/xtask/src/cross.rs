@@ -38,10 +38,12 @@ const NOT_INHERITED: &[&str] = &[
     "CARGO_BUILD_RUSTFLAGS",
     "CARGO_BUILD_TARGET",
     "CARGO_BUILD_TARGET_DIR",
+    "CARGO_ENCODED_RUSTDOCFLAGS",
     "CARGO_ENCODED_RUSTFLAGS",
     "CARGO_TARGET_DIR",
     "RUSTC_WORKSPACE_WRAPPER",
     "RUSTC_WRAPPER",
+    "RUSTDOCFLAGS",
     "RUSTFLAGS",
 ];
 
@@ -107,6 +109,17 @@ impl Cross {
         self.prepared(host_cargo(), subcommand)
     }
 
+    /// The command `cargo doc` for the driver's package, with warnings denied.
+    pub fn doc(&self) -> Command {
+        let mut flags = vec!["--deny=warnings".to_owned()];
+        flags.extend(self.sysroot_flag());
+        let mut cargo = self.cargo("doc");
+        cargo
+            .arg("--no-deps")
+            .env("CARGO_ENCODED_RUSTDOCFLAGS", flags.join("\x1f"));
+        cargo
+    }
+
     /// The command `cargo SUBCOMMAND` for another package that is compiled for
     /// Windows, whose lock file lies beside its manifest.
     pub fn cargo_for(&self, subcommand: &str, package: &Path) -> Command {
@@ -157,14 +170,17 @@ impl Cross {
         command
     }
 
+    fn sysroot_flag(&self) -> Option<String> {
+        let sysroot = self.sysroot.as_ref()?;
+        Some(format!("--sysroot={}", sysroot.display()))
+    }
+
     /// The linker and its arguments, as settings of cargo's configuration.
     fn target_settings(&self) -> [String; 2] {
         let mut flags = vec!["-Clinker-flavor=lld-link".to_owned()];
         flags.extend(LINK_ARGUMENTS.iter().map(|a| format!("-Clink-arg={a}")));
         flags.extend(without_folders());
-        if let Some(sysroot) = &self.sysroot {
-            flags.push(format!("--sysroot={}", sysroot.display()));
-        }
+        flags.extend(self.sysroot_flag());
         let target = self.arch.target();
         let linker = self.linker.display().to_string();
         // Rust writes a string, and a list of strings, as TOML does.
@@ -230,6 +246,8 @@ pub fn use_compiler(cargo: &mut Command, compiler: &Compiler) {
     cargo
         .current_dir(repository::root())
         .env("RUSTC", &compiler.rustc)
+        // Of the same version, or it reads nothing that the compiler wrote.
+        .env("RUSTDOC", compiler.rustc.with_file_name("rustdoc"))
         // A stable compiler takes cargo's unstable settings only with this.
         .env("RUSTC_BOOTSTRAP", "1");
 }

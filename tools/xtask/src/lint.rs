@@ -40,9 +40,7 @@ pub fn windows_packages(cross: &Cross) -> Result<()> {
 /// The driver.
 pub fn driver(cross: &Cross) -> Result<()> {
     clippy(cross.clippy()?)?;
-    let mut cargo = cross.cargo("doc");
-    cargo.arg("--no-deps");
-    rustdoc(cargo)
+    rustdoc(&mut cross.doc())
 }
 
 /// The tools, for this machine.
@@ -55,8 +53,9 @@ pub fn tools() -> Result<()> {
     let mut cargo = cross::host_cargo();
     cargo
         .args(["doc", "--workspace", "--no-deps", "--manifest-path"])
-        .arg(repository::tools().join("Cargo.toml"));
-    rustdoc(cargo)
+        .arg(repository::tools().join("Cargo.toml"))
+        .env("RUSTDOCFLAGS", "--deny=warnings");
+    rustdoc(&mut cargo)
 }
 
 /// The embedded kernel, for ARM64.
@@ -72,9 +71,8 @@ pub fn emulated(emulated: &Emulated) -> Result<()> {
     clippy(cargo)
 }
 
-fn rustdoc(mut cargo: Command) -> Result<()> {
-    command::run("rustdoc", cargo.env("RUSTDOCFLAGS", "--deny warnings"))
-        .with_context(|| Finding("rustdoc found something".into()))
+fn rustdoc(cargo: &mut Command) -> Result<()> {
+    command::run("rustdoc", cargo).with_context(|| Finding("rustdoc found something".into()))
 }
 
 fn clippy(mut cargo: Command) -> Result<()> {
