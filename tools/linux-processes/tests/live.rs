@@ -4,6 +4,8 @@
 //! container). Where it is refused, each says so and ends.
 
 use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -116,15 +118,24 @@ fn a_process_is_its_user() {
         child.wait().unwrap();
         child.id()
     };
-    // The watch needs root, so a program can be started as any user.
-    let (root, other) = (run(0), run(65_534));
-    let seen = Seen::collect(&mut live, &[root, other]);
-    let token = seen.creation(root).token;
-    assert_eq!(token.user.to_string(), "S-1-5-18");
-    assert_eq!(token.integrity, 0x4000);
-    let token = seen.creation(other).token;
-    assert_eq!(token.user.to_string(), "S-1-22-1-65534");
-    assert_eq!(token.integrity, 0x2000);
+    // Root starts a program as any user, and another user as itself.
+    let this = fs::metadata("/proc/self").unwrap().uid();
+    let users: Vec<u32> = if this == 0 {
+        vec![0, 65_534]
+    } else {
+        vec![this]
+    };
+    let programs: Vec<u32> = users.iter().map(|&user| run(user)).collect();
+    let seen = Seen::collect(&mut live, &programs);
+    for (program, user) in programs.into_iter().zip(users) {
+        let token = seen.creation(program).token;
+        let (sid, integrity) = match user {
+            0 => ("S-1-5-18".to_owned(), 0x4000),
+            user => (format!("S-1-22-1-{user}"), 0x2000),
+        };
+        assert_eq!(token.user.to_string(), sid);
+        assert_eq!(token.integrity, integrity);
+    }
     assert_eq!(seen.lost, 0);
 }
 
