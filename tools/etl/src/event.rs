@@ -1,7 +1,7 @@
 //! An event with an `EVENT_HEADER`, and how it lies in a buffer.
 
+use crate::Guid;
 use crate::bytes::{Bytes, Truncated};
-use crate::guid::Guid;
 use crate::record::{EVENT_HEADER64, Marker};
 
 /// `EVENT_DESCRIPTOR`.
@@ -122,7 +122,7 @@ impl<'a> Event<'a> {
         buffer.extend(self.thread_id.to_le_bytes());
         buffer.extend(self.process_id.to_le_bytes());
         buffer.extend(self.time.to_le_bytes());
-        buffer.extend(self.provider.to_bytes());
+        buffer.extend(self.provider.to_bytes_le());
         buffer.extend(descriptor.id.to_le_bytes());
         buffer.extend([
             descriptor.version,
@@ -134,7 +134,7 @@ impl<'a> Event<'a> {
         buffer.extend(descriptor.keyword.to_le_bytes());
         // No processor time.
         buffer.extend([0; 8]);
-        buffer.extend(self.activity.to_bytes());
+        buffer.extend(self.activity.to_bytes_le());
         for (index, item) in self.items.iter().enumerate() {
             let size = (ITEM_HEADER + item.data.len()).next_multiple_of(ALIGNMENT);
             let linked = if index + 1 < self.items.len() {
@@ -168,7 +168,7 @@ impl<'a> Event<'a> {
         let thread_id = rest.u32()?;
         let process_id = rest.u32()?;
         let time = rest.i64()?;
-        let provider = Guid::from_bytes(rest.array()?);
+        let provider = Guid::from_bytes_le(rest.array()?);
         let descriptor = Descriptor {
             id: rest.u16()?,
             version: rest.u8()?,
@@ -179,7 +179,7 @@ impl<'a> Event<'a> {
             keyword: rest.u64()?,
         };
         rest.take(8)?;
-        let activity = Guid::from_bytes(rest.array()?);
+        let activity = Guid::from_bytes_le(rest.array()?);
         let mut items = Vec::new();
         let mut has_next = flags & HAS_ITEMS != 0;
         while has_next {

@@ -12,7 +12,7 @@
 //!
 //! let schema = b"\x10\0\0Started\0Pid\0\x08";
 //! let event = Event {
-//!     provider: Guid::from_bytes([1; 16]),
+//!     provider: Guid::from_bytes_le([1; 16]),
 //!     descriptor: Descriptor { level: 4, ..Descriptor::default() },
 //!     time: 133_000_000_000_000_000,
 //!     items: vec![Item::schema(schema)],
@@ -41,7 +41,6 @@
 
 mod bytes;
 mod event;
-mod guid;
 mod log;
 mod record;
 mod time;
@@ -49,7 +48,7 @@ pub mod tracelogging;
 mod writer;
 
 pub use event::{Descriptor, Event, Item};
-pub use guid::Guid;
 pub use log::{Log, LogError, LogHeader, Skipped};
 pub use time::{Clock, file_time, file_time_text};
+pub use uuid::Uuid as Guid;
 pub use writer::{Session, Writer};

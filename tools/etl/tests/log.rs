@@ -20,7 +20,7 @@ fn session() -> Session {
 
 fn event(payload: &[u8]) -> Event<'_> {
     Event {
-        provider: Guid::from_parts(1, 2, 3, [4; 8]),
+        provider: Guid::from_fields(1, 2, 3, &[4; 8]),
         descriptor: Descriptor {
             id: 1,
             version: 2,
@@ -33,7 +33,7 @@ fn event(payload: &[u8]) -> Event<'_> {
         time: START + 7,
         thread_id: 0x1a38,
         process_id: 0x10f4,
-        activity: Guid::from_bytes([9; 16]),
+        activity: Guid::from_bytes_le([9; 16]),
         is_string: false,
         items: vec![Item::traits(b"\x07\0Name\0"), Item::schema(b"\x05\0\0E\0")],
         payload,

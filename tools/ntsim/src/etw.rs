@@ -76,7 +76,7 @@ fn register(call: &Call<'_>) -> Outcome {
     if id == 0 || result == 0 {
         return status(STATUS_INVALID_PARAMETER);
     }
-    let id: Guid = guest::read(id)?;
+    let id = read_guid(id)?;
     guest::write(result, 0u64)?;
     let thread = call.thread;
     let callback = (callback != 0).then_some(EnableCallback {
@@ -193,12 +193,8 @@ fn event_enabled(call: &Call<'_>) -> Outcome {
         return Ok(0);
     };
     let descriptor: EventDescriptor = guest::read(descriptor)?;
-    let listeners = call
-        .thread
-        .kernel
-        .tracing
-        .has_listener(&provider.id, &descriptor);
-    Ok(listeners.into())
+    let tracing = &call.thread.kernel.tracing;
+    Ok(tracing.has_listener(&provider.id, &descriptor).into())
 }
 
 /// `EtwProviderEnabled`.
@@ -212,12 +208,8 @@ fn provider_enabled(call: &Call<'_>) -> Outcome {
         keyword,
         ..EventDescriptor::default()
     };
-    let listeners = call
-        .thread
-        .kernel
-        .tracing
-        .has_listener(&provider.id, &descriptor);
-    Ok(listeners.into())
+    let tracing = &call.thread.kernel.tracing;
+    Ok(tracing.has_listener(&provider.id, &descriptor).into())
 }
 
 /// The arguments that say what an event is, and where its data lie.
@@ -426,11 +418,20 @@ fn check_paged(thread: &Thread<'_>, address: u64) -> Result<(), CallError> {
     Ok(())
 }
 
+/// A GUID in a driver's memory.
+fn read_guid(address: u64) -> Result<Guid, CallError> {
+    Ok(Guid::from_bytes_le(guest::read(address)?))
+}
+
+fn write_guid(address: u64, guid: Guid) -> Result<(), CallError> {
+    Ok(guest::write(address, guid.to_bytes_le())?)
+}
+
 fn optional_guid(address: u64) -> Result<Option<Guid>, CallError> {
     if address == 0 {
         return Ok(None);
     }
-    Ok(Some(guest::read(address)?))
+    read_guid(address).map(Some)
 }
 
 /// Gives `event` to all sessions that want it, and gives the status of the last
@@ -493,16 +494,16 @@ fn activity_id_control(call: &Call<'_>) -> Outcome {
     let [code, id, ..] = call.registers();
     let current = &call.thread.activity;
     match code as u32 {
-        GET => guest::write(id, current.get())?,
-        SET => current.set(guest::read(id)?),
-        CREATE => guest::write(id, new_activity())?,
+        GET => write_guid(id, current.get())?,
+        SET => current.set(read_guid(id)?),
+        CREATE => write_guid(id, new_activity())?,
         GET_SET => {
-            let before = current.replace(guest::read(id)?);
-            guest::write(id, before)?;
+            let before = current.replace(read_guid(id)?);
+            write_guid(id, before)?;
         }
         CREATE_SET => {
             let before = current.replace(new_activity());
-            guest::write(id, before)?;
+            write_guid(id, before)?;
         }
         _ => return status(STATUS_INVALID_PARAMETER),
     }
@@ -513,8 +514,5 @@ fn activity_id_control(call: &Call<'_>) -> Outcome {
 fn new_activity() -> Guid {
     use std::sync::atomic::{AtomicU32, Ordering};
     static LAST: AtomicU32 = AtomicU32::new(0);
-    Guid {
-        data1: LAST.fetch_add(1, Ordering::Relaxed) + 1,
-        ..Guid::default()
-    }
+    Guid::from_fields(LAST.fetch_add(1, Ordering::Relaxed) + 1, 0, 0, &[0; 8])
 }

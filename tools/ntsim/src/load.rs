@@ -218,7 +218,10 @@ fn collect_leaks(kernel: &Kernel, module: &Arc<Module>) -> Leftovers {
     for provider in kernel.tracing.remove_all(module) {
         left(
             Rule::ProviderLeft,
-            format!("the event provider {} is still registered", provider.id),
+            format!(
+                "the event provider {} is still registered",
+                provider.id.braced()
+            ),
             &provider.registered,
         );
     }

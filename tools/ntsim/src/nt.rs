@@ -5,10 +5,10 @@ mod token;
 
 use std::fmt;
 
-use bytemuck::{AnyBitPattern, NoUninit};
 use windows_sys::Win32::Foundation::STATUS_SUCCESS;
 
 pub use token::{Sid, Token};
+pub use uuid::Uuid as Guid;
 
 /// The status that every fallible kernel routine returns; negative is failure.
 pub type NtStatus = i32;
@@ -32,34 +32,6 @@ pub struct ClientId {
     pub process: u32,
     /// `UniqueThread`.
     pub thread: u32,
-}
-
-/// A `GUID`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, AnyBitPattern, NoUninit)]
-#[repr(C)]
-pub struct Guid {
-    /// `Data1`.
-    pub data1: u32,
-    /// `Data2`.
-    pub data2: u16,
-    /// `Data3`.
-    pub data3: u16,
-    /// `Data4`.
-    pub data4: [u8; 8],
-}
-
-impl fmt::Display for Guid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            data1,
-            data2,
-            data3,
-            data4: [a, b, rest @ ..],
-        } = self;
-        write!(f, "{{{data1:08x}-{data2:04x}-{data3:04x}-{a:02x}{b:02x}-")?;
-        rest.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
-        f.write_str("}")
-    }
 }
 
 /// An interrupt request level.
@@ -188,7 +160,9 @@ impl fmt::Display for Event<'_> {
             Self::Exit(process, status) => {
                 write!(f, "exit of process {process:#x} with status {status:#x}")
             }
-            Self::Enable(provider) => write!(f, "enable callback of provider {provider}"),
+            Self::Enable(provider) => {
+                write!(f, "enable callback of provider {}", provider.braced())
+            }
         }
     }
 }
@@ -199,12 +173,15 @@ mod tests {
 
     #[test]
     fn a_guid_is_shown_as_registry_keys_have_it() {
-        let guid = Guid {
-            data1: 0x9548_7dfb,
-            data2: 0xe18a,
-            data3: 0x5672,
-            data4: [0x3d, 0x3d, 0xe7, 0xb3, 0xa4, 0x90, 0x1f, 0x38],
-        };
-        assert_eq!(guid.to_string(), "{95487dfb-e18a-5672-3d3d-e7b3a4901f38}");
+        let guid = Guid::from_fields(
+            0x9548_7dfb,
+            0xe18a,
+            0x5672,
+            &[0x3d, 0x3d, 0xe7, 0xb3, 0xa4, 0x90, 0x1f, 0x38],
+        );
+        assert_eq!(
+            guid.braced().to_string(),
+            "{95487dfb-e18a-5672-3d3d-e7b3a4901f38}"
+        );
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bstr::ByteSlice;
 use etl::tracelogging::{Decoded, InType, OutType, Value, decode};
-use ntsim::nt::{Sid, Token};
+use ntsim::nt::{Guid, Sid, Token};
 use ntsim::tracing::{EventDescriptor, TraceEvent};
 use ntsim::{Announcement, ProcessExit};
 use ntsim_trials::oracle::FailedCalls;
@@ -14,7 +14,7 @@ use procmon_log::line::Bits;
 use super::{LONGEST_LIFETIME_MS, characters, start_key};
 
 /// The provider of all events.
-const PROVIDER: &str = "{95487dfb-e18a-5672-3d3d-e7b3a4901f38}";
+const PROVIDER: Guid = Guid::from_u128(0x9548_7dfb_e18a_5672_3d3d_e7b3_a490_1f38);
 
 /// Its traits: their own size, and its name.
 const TRAITS: &[u8] = b"\x11\0Procmon-Driver\0";
@@ -98,9 +98,9 @@ impl Heard {
     /// # Errors
     /// Where it is not an event of procmon's provider.
     pub fn new(event: &TraceEvent<'_>) -> Result<Self, String> {
-        let provider = event.provider.to_string();
-        if !provider.eq_ignore_ascii_case(PROVIDER) || event.traits != Some(TRAITS) {
+        if event.provider != PROVIDER || event.traits != Some(TRAITS) {
             let traits = event.traits.map(ByteSlice::as_bstr);
+            let provider = event.provider.braced();
             return Err(format!("an event of the provider {provider}, {traits:?}"));
         }
         let schema = event

@@ -4,8 +4,8 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{InType, OutType};
+use crate::Guid;
 use crate::bytes::{Bytes, Truncated};
-use crate::guid::Guid;
 use crate::time::file_time_text;
 
 /// A field of an event. Shown, it is its value as its types say.
@@ -86,7 +86,7 @@ impl Value {
             InType::Double => Self::Double(f64::from_le_bytes(payload.array()?)),
             InType::Bool32 => Self::Bool(payload.u32()? != 0),
             InType::Binary | InType::CountedBinary => Self::Binary(counted(payload)?.into()),
-            InType::Guid => Self::Guid(Guid::from_bytes(payload.array()?)),
+            InType::Guid => Self::Guid(Guid::from_bytes_le(payload.array()?)),
             InType::FileTime => Self::FileTime(payload.i64()?),
             InType::SystemTime => {
                 let mut parts = [0; 8];
@@ -150,7 +150,7 @@ impl Value {
                 f.write_str(&self.text(out_type).expect("both are text"))
             }
             Self::Binary(bytes) => binary(bytes, out_type, f),
-            Self::Guid(guid) => write!(f, "{guid}"),
+            Self::Guid(guid) => write!(f, "{}", guid.braced()),
             Self::FileTime(time) => f.write_str(&file_time_text(*time)),
             Self::SystemTime([year, month, _, day, hour, minute, second, milliseconds]) => write!(
                 f,

@@ -12,7 +12,7 @@ pub fn of(event: &Event<'_>) -> Json {
     let descriptor = &event.descriptor;
     let mut object = json!({
         "type": "event",
-        "provider_id": event.provider.to_string(),
+        "provider_id": event.provider.braced().to_string(),
         "provider": event.provider_name(),
         "id": descriptor.id,
         "version": descriptor.version,

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
-use etl::{Descriptor, Event, Guid, Item, Session, Writer};
+use etl::{Descriptor, Event, Item, Session, Writer};
 use ntsim::nt;
 use ntsim::tracing::{TraceEvent, TraceSink};
 
@@ -105,7 +105,7 @@ fn uptime() -> Duration {
 
 impl TraceSink for Trace {
     fn event(&self, event: &TraceEvent<'_>) {
-        let related = event.related_activity.map(guid).map(Guid::to_bytes);
+        let related = event.related_activity.map(|id| id.to_bytes_le());
         let related = related.as_ref().map(|data| Item {
             kind: Item::RELATED_ACTIVITY,
             data,
@@ -115,7 +115,7 @@ impl TraceSink for Trace {
         let nt::ClientId { process, thread } = event.thread;
         let descriptor = &event.descriptor;
         let event = Event {
-            provider: guid(event.provider),
+            provider: event.provider,
             descriptor: Descriptor {
                 id: descriptor.id,
                 version: descriptor.version,
@@ -128,7 +128,7 @@ impl TraceSink for Trace {
             time: event.time,
             thread_id: thread,
             process_id: process,
-            activity: guid(event.activity),
+            activity: event.activity,
             is_string: event.is_string,
             items: [related, traits, schema].into_iter().flatten().collect(),
             payload: event.payload,
@@ -138,8 +138,4 @@ impl TraceSink for Trace {
         }
         self.log.object(|| event_object::of(&event));
     }
-}
-
-const fn guid(guid: nt::Guid) -> Guid {
-    Guid::from_parts(guid.data1, guid.data2, guid.data3, guid.data4)
 }

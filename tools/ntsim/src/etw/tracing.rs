@@ -57,7 +57,7 @@ impl Tracing {
     /// # Errors
     /// When the system has no address space.
     pub fn new() -> io::Result<Self> {
-        let source = Guarded::holding(bytemuck::bytes_of(&Guid::default()), 8)?.read_only()?;
+        let source = Guarded::holding(Guid::nil().as_bytes(), 8)?.read_only()?;
         Ok(Self {
             providers: DashMap::new(),
             next_provider: AtomicU64::new(FIRST_HANDLE),

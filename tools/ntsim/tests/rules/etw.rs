@@ -97,15 +97,15 @@ impl TraceSink for Sink {
         };
         let text = format!(
             "{} {}.{} level {} keyword {:#x} thread {:#x}.{:#x} activity {:08x} related {:08x} {} {} {} {}",
-            event.provider,
+            event.provider.braced(),
             event.descriptor.id,
             event.descriptor.version,
             event.descriptor.level,
             event.descriptor.keyword,
             event.thread.process,
             event.thread.thread,
-            event.activity.data1,
-            event.related_activity.unwrap_or_default().data1,
+            event.activity.as_fields().0,
+            event.related_activity.unwrap_or_default().as_fields().0,
             event.is_string,
             bytes(event.traits),
             bytes(event.schema),

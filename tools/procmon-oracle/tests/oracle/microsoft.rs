@@ -122,7 +122,7 @@ fn the_provider_is_the_hash_of_its_name() {
     let machine = Machine::listening();
     let driver = machine.load();
     let events = machine.announce(&(&unusual(1)).into());
-    let id = events[0].provider.to_string().to_lowercase();
+    let id = events[0].provider.braced().to_string().to_lowercase();
     let of_name = Guid::from_name("Procmon-Driver").to_utf8_bytes();
     let of_name = str::from_utf8(&of_name).unwrap();
     assert_eq!(id, format!("{{{of_name}}}"));
