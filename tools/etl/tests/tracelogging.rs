@@ -1,37 +1,20 @@
 //! Events that Microsoft's own encoder builds, decoded.
 
+mod encoder;
+
 use std::fmt::Write as _;
 
 use etl::tracelogging::{self, DecodeError, Decoded, InType, OutType};
 use tracelogging_dynamic as microsoft;
 use tracelogging_dynamic::EventBuilder;
 
-/// The schema and the payload of an event. The encoder gives them to Windows
-/// only, but shows them.
-fn parts(builder: &EventBuilder) -> (Vec<u8>, Vec<u8>) {
-    let shown = format!("{builder:?}");
-    let bytes = |field: &str| -> Vec<u8> {
-        let (_, rest) = shown.split_once(&format!("{field}: [")).unwrap();
-        let (bytes, _) = rest.split_once(']').unwrap();
-        let bytes = bytes.split(", ").filter(|byte| !byte.is_empty());
-        bytes.map(|byte| byte.parse().unwrap()).collect()
-    };
-    let mut schema = bytes("meta");
-    // Filled in when the event is written.
-    let size = u16::try_from(schema.len()).unwrap();
-    schema[..2].copy_from_slice(&size.to_le_bytes());
-    (schema, bytes("data"))
-}
-
 fn decode(builder: &EventBuilder) -> Decoded {
-    let (schema, payload) = parts(builder);
+    let (schema, payload) = encoder::parts(builder);
     tracelogging::decode(&schema, &payload).unwrap()
 }
 
 fn event() -> EventBuilder {
-    let mut builder = EventBuilder::new();
-    builder.reset("Event", microsoft::Level::Informational, 1, 0);
-    builder
+    encoder::event("Event")
 }
 
 /// One line for each field.
@@ -243,7 +226,7 @@ fn what_is_cut_is_not_decoded() {
         .add_struct("Both", 2, 0)
         .add_str16("Text", [0x61_u16, 0x62], microsoft::OutType::Default, 0)
         .add_u32("Number", 7, microsoft::OutType::Pid, 0x4000);
-    let (schema, payload) = parts(&event);
+    let (schema, payload) = encoder::parts(&event);
     tracelogging::decode(&schema, &payload).unwrap();
     for length in 0..payload.len() {
         tracelogging::decode(&schema, &payload[..length]).unwrap_err();

@@ -166,7 +166,7 @@ pub fn unusual(units: usize) -> ProcessCreation {
             integrity: 0x2345,
             logon_id: u64::MAX,
         },
-        start_key: Some(0x2_0000_0000_0a41),
+        start_key: Some(u64::MAX),
         ..ProcessCreation::new(0x2b3c, 0x2f8)
     }
 }

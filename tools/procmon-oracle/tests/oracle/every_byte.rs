@@ -4,37 +4,14 @@
 
 use std::ops::Range;
 
-use ntsim::nt::{ClientId, Sid, Token};
 use ntsim::{Announcement, CodePage, ProcessCreation, ProcessExit};
 use ntsim_trials::oracle::{FailedCall, FailedCalls, Finding, Oracle};
 use procmon_oracle::Procmon;
 
+use crate::events::unusual;
 use crate::{machine, notepad};
 
 const ORACLE: Procmon = Procmon::on(CodePage::UTF_8);
-
-/// A process of which everything is unusual, with several lines for each text.
-fn unusual() -> ProcessCreation {
-    let long = |text: &str| Some(text.encode_utf16().cycle().take(700).collect());
-    ProcessCreation {
-        image_file_name: long(r"\??\C:\程序 \u000a"),
-        command_line: long("a\n监控 "),
-        creator: ClientId {
-            process: 0x10f4,
-            thread: 0x1a38,
-        },
-        is_wow64: true,
-        file_open_name_available: false,
-        session_id: 7,
-        token: Token {
-            user: Sid::new(0x1_0000_0000, &[u32::MAX; Sid::MAX_SUB_AUTHORITIES]),
-            integrity: 0x2345,
-            logon_id: u64::MAX,
-        },
-        start_key: Some(u64::MAX),
-        ..ProcessCreation::new(0x2b3c, 0x2f8)
-    }
-}
 
 const EXIT: ProcessExit = ProcessExit {
     process_id: 0x1a2c,
@@ -130,7 +107,7 @@ fn every_byte_of_a_create_is_judged() {
         start_key: Some(0x2_0000_0000_0a41),
         ..notepad(0x1a2c)
     };
-    for process in [usual, unusual()] {
+    for process in [usual, unusual(700)] {
         kernel.create_process(&process).unwrap();
         let announced = Announcement::from(&process);
         judge_each_alteration(&transcript.take(), |log| {
@@ -221,7 +198,7 @@ fn every_byte_is_judged_under_load() {
         process_id: EXIT.process_id,
         image_file_name: ordinary.image_file_name,
         command_line: ordinary.command_line,
-        ..unusual()
+        ..unusual(700)
     };
     kernel.create_process(&process).unwrap();
     let created = transcript.take();

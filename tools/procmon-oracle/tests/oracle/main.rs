@@ -1,6 +1,8 @@
 //! The oracle, with the driver that ships: it accepts what the driver prints, in
 //! the trials too, and nothing else.
 
+#[path = "../../../etl/tests/encoder/mod.rs"]
+mod encoder;
 mod events;
 mod every_byte;
 mod microsoft;

@@ -3,36 +3,14 @@
 
 use ntsim::tracing::TraceRecord;
 use ntsim::{ProcessCreation, ProcessExit};
-use tracelogging_dynamic::{EventBuilder, Guid, Level, OutType};
+use tracelogging_dynamic::{EventBuilder, Guid, OutType};
 
+use crate::encoder::{event, parts};
 use crate::events::{Machine, UNITS, unusual};
-
-/// The metadata and the payload of an event. The encoder gives them to Windows
-/// only, but shows them.
-fn encoded(builder: &EventBuilder) -> (Vec<u8>, Vec<u8>) {
-    let shown = format!("{builder:?}");
-    let bytes = |field: &str| -> Vec<u8> {
-        let (_, rest) = shown.split_once(&format!("{field}: [")).unwrap();
-        let (bytes, _) = rest.split_once(']').unwrap();
-        let bytes = bytes.split(", ").filter(|byte| !byte.is_empty());
-        bytes.map(|byte| byte.parse().unwrap()).collect()
-    };
-    let mut metadata = bytes("meta");
-    // Filled in when the event is written.
-    let size = u16::try_from(metadata.len()).unwrap();
-    metadata[..2].copy_from_slice(&size.to_le_bytes());
-    (metadata, bytes("data"))
-}
-
-fn event(name: &str) -> EventBuilder {
-    let mut builder = EventBuilder::new();
-    builder.reset(name, Level::Informational, 1, 0);
-    builder
-}
 
 #[track_caller]
 fn assert_same(event: &TraceRecord, builder: &EventBuilder) {
-    let (metadata, payload) = encoded(builder);
+    let (metadata, payload) = parts(builder);
     let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
     let schema = event.schema.as_deref().unwrap();
     assert_eq!(text(schema), text(&metadata));
@@ -51,6 +29,7 @@ fn events_are_encoded_as_microsoft_encodes_them() {
     let process = ProcessCreation {
         image_file_name: Some(r"\??\C:\程序.exe".encode_utf16().collect()),
         create_time: Some(CREATE_TIME),
+        start_key: Some(0x2_0000_0000_0a41),
         ..unusual(UNITS + 3)
     };
     let status = 0xc000_0005_u32;
